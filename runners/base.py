@@ -1,0 +1,345 @@
+"""The seam that every speech system stands behind: standard library and numpy only.
+
+    RunnerError                 anything that makes a contender *skipped*
+    ├── MissingPackage          a Python package is not installed
+    ├── WeightsUnavailable      weights are not on this machine and may not be, or cannot be, downloaded
+    ├── OutOfMemory             the device or the machine has too little memory
+    ├── ModelLoadError          the checkpoint is damaged, or of another family
+    ├── AudioError              the clip cannot be decoded or is not usable
+    ├── UnsupportedOption       the runner cannot do what was asked of it
+    ├── RunnerCrashed           the runner's process died
+    └── RunnerTimeout           the runner's process was killed at its deadline
+    Cancelled                   somebody asked to stop; not an error
+
+Each error has two sentences: what happened, and what to do about it.
+
+This module does not know where a runner lives (``runners.process``), what a machine offers (``runners.machine``) or
+which systems exist (``runners.catalogue``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+"""Hertz. Every runner hears mono float32 at this rate; it is what all speech models of the catalogue were trained on."""
+
+DeviceKind = Literal["cpu", "cuda", "rocm", "mps", "xpu"]
+Dtype = Literal["float32", "bfloat16", "float16", "int8", "int8_float16"]
+Status = Literal["ok", "skipped", "cancelled"]
+Stage = Literal["availability", "load", "transcribe"]
+
+
+class RunnerError(Exception):
+    """Something that makes a contender skipped. ``str()`` is what happened, ``fix`` what to do about it."""
+
+    def __init__(self, what: str, fix: str | None = None) -> None:
+        super().__init__(what)
+        self.fix = fix
+
+
+class MissingPackage(RunnerError):
+    """A package that the runner needs is not installed."""
+
+
+class WeightsUnavailable(RunnerError):
+    """The weights are not on this machine, and downloading them is off, refused or failed."""
+
+
+class OutOfMemory(RunnerError):
+    """Not enough memory, known before loading or met on the way."""
+
+
+class ModelLoadError(RunnerError):
+    """The checkpoint is damaged, incomplete or of another family."""
+
+
+class AudioError(RunnerError):
+    """The clip cannot be decoded, or holds nothing that can be transcribed."""
+
+
+class UnsupportedOption(RunnerError):
+    """The runner cannot do what an option asks; raised before anything is loaded."""
+
+
+class RunnerCrashed(RunnerError):
+    """The runner's process ended by itself: a crash, an exit, or the kernel's out-of-memory killer."""
+
+
+class RunnerTimeout(RunnerError):
+    """The runner's process was killed because it passed its deadline."""
+
+
+class Cancelled(Exception):
+    """The run was asked to stop and did."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One piece of audio, ready for every runner."""
+
+    samples: NDArray[np.float32]
+    """Shape (T,), mono, within [-1, 1] unless the file itself was louder."""
+    seconds: float
+    """Length of the original, the divisor of every RTF."""
+    source: str
+    """File name without its folder. Untrusted: escape it wherever it is shown."""
+    sample_rate: int = SAMPLE_RATE
+    """Hertz."""
+    reference: str | None = None
+    """True text as given, never shown to a runner."""
+    language: str | None = None
+    """ISO 639-1 code the person gave, or None."""
+    warnings: tuple[str, ...] = ()
+    """What was odd about the file but could be mended, e.g. "the file ends after 3.0 s of 11.0 s"."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word as the system gave it."""
+
+    text: str
+    start: float | None = None
+    """Seconds from the start of the clip."""
+    end: float | None = None
+    """Seconds from the start of the clip."""
+    confidence: float | None = None
+    """0 to 1, on the system's own scale; not comparable between systems."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech with its text, for systems that time phrases rather than words."""
+
+    text: str
+    start: float | None = None
+    """Seconds from the start of the clip."""
+    end: float | None = None
+    """Seconds from the start of the clip."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What a runner heard. An empty text is a true answer ("nothing was said"), never a failure."""
+
+    text: str
+    words: tuple[Word, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    language: str | None = None
+    """ISO 639-1 code that was used or detected."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know about how it came about, e.g. "cut at 3 pauses"."""
+
+
+@dataclass(frozen=True)
+class TranscribeOptions:
+    """What can be asked of a runner. Anything a spec does not support is refused by ``check_options``."""
+
+    language: str | None = None
+    """ISO 639-1 code of the speech; None lets the system detect it, or use its only language."""
+    word_times: bool = True
+    """Time each word where the system can. False spares systems for which that is extra work."""
+
+
+@dataclass(frozen=True)
+class RunnerSpec:
+    """A runner before it is loaded: everything a card on the page says, and nothing heavy."""
+
+    family: str
+    """First part of the name: "whisper"."""
+    label: str
+    """What people call it: "Whisper small"."""
+    target: str
+    """Where its class is, "runners.whisper:Whisper"; imported only where it runs."""
+    model: str | None = None
+    """Hub id or local folder; None where the weights come inside a package."""
+    revision: str | None = None
+    """Commit, tag or branch on the hub."""
+    is_default: bool = False
+    """True if the bare family name means this model."""
+    parameters: int | None = None
+    languages: tuple[str, ...] | None = None
+    """ISO 639-1 codes it understands; None if unknown (a checkpoint somebody added)."""
+    license: str | None = None
+    """SPDX identifier of the weights."""
+    requires: tuple[str, ...] = ()
+    """Packages as pip names them; ``runners.availability`` knows what they are imported as."""
+    size_bytes: int | None = None
+    """What a download from the hub fetches, where that is known without asking."""
+    files: tuple[str, ...] = ()
+    """Patterns of the files to fetch from the hub; empty: a transformers checkpoint's usual ones."""
+    dtypes: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")
+    """Precisions that its code can run in."""
+    devices: tuple[DeviceKind, ...] = ("cpu", "cuda", "rocm", "mps", "xpu")
+    """Devices that its code can run on."""
+    needs_gpu: bool = False
+    gated: bool = False
+    """The hub asks for an accepted licence and a token."""
+    can_choose_language: bool = False
+    has_word_times: bool = False
+    has_segment_times: bool = False
+    can_chat: bool = False
+
+    @property
+    def name(self) -> str:
+        """``family`` for a family's default model, else ``family:model[@revision]``: the same words everywhere."""
+        if self.is_default or self.model is None:
+            return self.family
+        return f"{self.family}:{self.model}" + (f"@{self.revision}" if self.revision else "")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how precisely a runner is loaded."""
+
+    device: DeviceKind = "cpu"
+    dtype: Dtype = "float32"
+    need_bytes: int | None = None
+    """Memory it is expected to take; None if unknown."""
+
+    @property
+    def torch_device(self) -> str:
+        """The name PyTorch has for the device: ROCm answers to "cuda"."""
+        return "cuda" if self.device == "rocm" else self.device
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a runner can run on this machine now."""
+
+    state: Literal["available", "download", "skipped"]
+    reason: str | None = None
+    """Why it is skipped, e.g. "needs 12 GB, 7 GB free"."""
+    fix: str | None = None
+    """What to do about it, e.g. "choose a smaller precision"."""
+    download_bytes: int | None = None
+    """How much would be downloaded first; None if unknown or nothing."""
+    placement: Placement = field(default_factory=Placement)
+
+    @property
+    def ok(self) -> bool:
+        return self.state != "skipped"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A runner with the options it runs with: one column on the page."""
+
+    spec: RunnerSpec
+    options: TranscribeOptions = field(default_factory=TranscribeOptions)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+
+@dataclass(frozen=True)
+class TranscriptionResult:
+    """What became of one contender on one clip. Built only by the code that runs a contender."""
+
+    contender: Contender
+    status: Status
+    transcript: Transcript | None = None
+    error: str | None = None
+    """What happened, in plain words."""
+    fix: str | None = None
+    """What to do about it."""
+    log: tuple[str, ...] = ()
+    """Last lines of the child's log, for a skipped contender."""
+    stage: Stage | None = None
+    """Where a skipped or cancelled contender stopped."""
+    load_seconds: float | None = None
+    """Loading the model, downloads apart; None if it was warm already."""
+    runs: tuple[float, ...] = ()
+    """Seconds of each timed run, in order."""
+    rtf: float | None = None
+    """Real-time factor: ``seconds`` / seconds of audio."""
+    peak_memory: int | None = None
+    """Bytes, of the child process, or of the device where it has memory of its own."""
+    device: DeviceKind | None = None
+    dtype: Dtype | None = None
+
+    def __post_init__(self) -> None:
+        if (self.status == "ok") != (self.transcript is not None):
+            raise ValueError("a result is ok exactly if it has a transcript")
+        if self.status == "skipped" and not self.error:
+            raise ValueError("a skipped result says why")
+
+    @property
+    def skipped(self) -> bool:
+        return self.status == "skipped"
+
+    @property
+    def seconds(self) -> float | None:
+        """Median of the timed runs."""
+        return median(self.runs) if self.runs else None
+
+
+class Progress(Protocol):
+    """What a runner tells while it works, and how it learns that it should stop."""
+
+    def downloading(self, done_bytes: int, total_bytes: int | None) -> None:
+        """Report how far a download has come."""
+
+    def partial(self, text: str) -> None:
+        """Report the whole text heard so far; an untimed extra, so call it a few times a second at most."""
+
+    def check(self) -> None:
+        """Raise ``Cancelled`` if somebody asked to stop. Call it between steps of work."""
+
+
+class Runner(Protocol):
+    """One speech system. Built with its spec; every method raises a ``RunnerError`` on failure."""
+
+    def __init__(self, spec: RunnerSpec) -> None: ...
+
+    def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
+        """Make ready. ``weights`` is a local folder (downloads are over by now), None where the package has them."""
+
+    def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
+        """Hear one clip of any length. Never returns an empty text for a failure."""
+
+    def unload(self) -> None:
+        """Give back memory; ``load`` may be called again."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a conversation about a clip."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class ChatRunner(Runner, Protocol):
+    """A runner that also talks about what it heard (``spec.can_chat``)."""
+
+    def chat(self, clip: Clip, turns: tuple[Turn, ...], progress: Progress) -> Iterator[str]:
+        """Answer the last turn, in pieces of text as they come."""
+
+
+def check_options(spec: RunnerSpec, options: TranscribeOptions) -> None:
+    """Refuse what the runner cannot do, by name, before anything is loaded.
+
+    Raises:
+        UnsupportedOption: the language is not one it understands, or cannot be chosen.
+    """
+    wanted = options.language
+    if wanted is None or spec.languages == (wanted,):
+        return
+    if spec.languages is not None and wanted not in spec.languages:
+        known = ", ".join(spec.languages[:12]) + (" …" if len(spec.languages) > 12 else "")
+        raise UnsupportedOption(
+            f"{spec.label} does not understand the language {wanted!r}.", f"It understands: {known}. Choose another system."
+        )
+    if not spec.can_choose_language:
+        raise UnsupportedOption(
+            f"{spec.label} cannot be told the language.", "Leave the language open, or choose another system."
+        )

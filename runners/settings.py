@@ -1,0 +1,132 @@
+"""Everything a deployer can set, read once and passed down.
+
+Each field can be set as ``EARSHOT_<FIELD>`` in the environment or as ``<field>`` in ``earshot.toml``; command-line
+flags win over both. On a Hugging Face Space the defaults are those of a public server.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+SETTINGS_FILE = "earshot.toml"
+
+
+def on_space() -> bool:
+    """True on a Hugging Face Space, by the variables that Spaces set."""
+    return bool(os.environ.get("SPACE_ID")) or os.environ.get("SYSTEM") == "spaces"
+
+
+def on_zero_gpu() -> bool:
+    """True on a Space whose GPU is lent call by call (ZeroGPU)."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in {"1", "true", "t"}
+
+
+def hub_offline() -> bool:
+    """True if ``HF_HUB_OFFLINE`` (or transformers' older name for it) forbids the network."""
+    return any(
+        os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"} for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    )
+
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Frozen; read once at the entry point."""
+
+    model_config = SettingsConfigDict(env_prefix="EARSHOT_", toml_file=SETTINGS_FILE, frozen=True, extra="forbid")
+
+    host: str = Field(default_factory=lambda: "0.0.0.0" if on_space() else "127.0.0.1")  # noqa: S104  # a Space is reached through its proxy
+    """Address the page listens on."""
+    port: int = Field(default=7860, ge=0, le=65535)
+    """Port the page listens on; 0 takes any free one."""
+    share: bool = False
+    """Open a public gradio.live link."""
+    runners: Names | None = None
+    """The systems offered, by name; None: the whole catalogue."""
+    extra_runners: Names = ()
+    """Systems offered besides."""
+    disabled_runners: Names = ()
+    """Families or names shown as switched off."""
+    device: Literal["auto", "cpu", "cuda", "rocm", "mps", "xpu"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    isolation: Literal["process", "inline"] = Field(default_factory=lambda: "inline" if on_zero_gpu() else "process")
+    """Where local runners live: a child process each, or inside this one."""
+    memory_budget_gb: float | None = Field(default=None, gt=0)
+    """Memory that warm models may hold together; None: half of what is free at the start."""
+    idle_unload_seconds: float = Field(default=600, gt=0)
+    """A model unused for so long is unloaded."""
+    load_timeout_seconds: float = Field(default=600, gt=0)
+    """Deadline for loading a model, downloads apart."""
+    transcribe_timeout_seconds: float = Field(default=60, gt=0)
+    """Deadline for one run over a clip: this, plus ``transcribe_timeout_per_second`` for each second of audio."""
+    transcribe_timeout_per_second: float = Field(default=20, ge=0)
+    max_clip_seconds: float = Field(default_factory=lambda: 600 if on_space() else 7200, gt=0)
+    """Longest clip that is taken."""
+    max_file_mb: float = Field(default_factory=lambda: 50 if on_space() else 1000, gt=0)
+    """Largest file that is taken."""
+    downloads: bool = Field(default_factory=lambda: not hub_offline())
+    """Whether weights may be downloaded when somebody runs a system that lacks them."""
+    visitors_add_models: bool = Field(default_factory=lambda: not on_space())
+    """Whether the page offers "add a model" and the API takes any name: folders of this machine and hub ids."""
+    upload_keep_seconds: int = Field(default=3600, gt=0)
+    """Uploaded files are deleted after so long."""
+    history_folder: Path | None = None
+    """Where finished comparisons are kept as JSON; None: they are not."""
+    cache_folder: Path = Field(
+        default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "earshot"
+    )
+    """Where converted models are kept."""
+
+    @field_validator("runners", "extra_runners", "disabled_runners", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; says which, where it came from, and what is allowed."""
+
+
+def read_settings(**flags: Any) -> Settings:
+    """Read the settings; ``flags`` that are not None win over the environment, which wins over ``earshot.toml``.
+
+    Raises:
+        SettingsError: with a line for each setting that is wrong.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors():
+            field = ".".join(str(part) for part in fault["loc"])
+            lines.append(
+                f"{field}: {fault['msg']} (set by --{field.replace('_', '-')}, EARSHOT_{field.upper()} or {SETTINGS_FILE})"
+            )
+        raise SettingsError("\n".join(lines)) from error
+    except ValueError as error:  # tomllib's own error, with line and column
+        raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}") from error
