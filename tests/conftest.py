@@ -1,0 +1,35 @@
+"""Fixtures that more than one test file needs, and an environment in which no test reaches the network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Set before anything imports gradio or huggingface_hub, which read them once.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # near-ties flip with the number of threads
+for name in [name for name in os.environ if name.startswith(("EARSHOT_", "SPACE", "SYSTEM"))]:
+    if not name.startswith("EARSHOT_TEST_"):
+        del os.environ[name]
+
+import pytest  # noqa: E402
+
+
+def _folder(variable: str, holds: str) -> Path:
+    folder = os.environ.get(variable)
+    if not folder or not Path(folder).is_dir():
+        pytest.skip(f"{variable} does not name a folder with {holds}")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def speech_clips() -> Path:
+    """Real speech with references (``manifest.jsonl``) and odd files (``edge.jsonl``)."""
+    return _folder("EARSHOT_TEST_CLIPS", "speech clips")
+
+
+@pytest.fixture(scope="session")
+def speech_weights() -> Path:
+    """Small real checkpoints."""
+    return _folder("EARSHOT_TEST_WEIGHTS", "small checkpoints")
