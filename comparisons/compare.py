@@ -1,0 +1,184 @@
+"""A comparison: one clip, its contenders' results, scores and marks, as plain data that events are folded into.
+
+Pure: it knows nothing of threads, processes, clocks or pages. Who draws a comparison draws ``ordered(comparison)``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from comparisons.marks import Mark, marks, plain
+from comparisons.normalise import Normaliser, choose
+from comparisons.score import Score, score
+from runners.base import Clip, Contender, TranscriptionResult
+from runners.events import Event, Finished, Loading, Partial, Queued, Running
+
+log = logging.getLogger(__name__)
+
+State = Literal["queued", "loading", "running", "ok", "skipped", "cancelled"]
+Order = Literal["chosen", "wer", "rtf", "name"]
+ORDERS: tuple[Order, ...] = ("chosen", "wer", "rtf", "name")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One contender of a comparison and what is known of it by now."""
+
+    contender: Contender
+    state: State = "queued"
+    since: float | None = None
+    """When the state began, on the clock of whoever folds; None if they keep none."""
+    done_bytes: int | None = None
+    """How much has been downloaded; None if nothing is."""
+    total_bytes: int | None = None
+    partial: str | None = None
+    """Text heard so far, while it runs. Untrusted."""
+    result: TranscriptionResult | None = None
+    """Set once the state is ok, skipped or cancelled."""
+    score: Score | None = None
+    """None without a reference, and for anything but ok."""
+    marks: tuple[Mark, ...] = ()
+    """The transcript, word by word, for ok."""
+    score_error: str | None = None
+    """Why there is no score although there should be one."""
+
+    @property
+    def finished(self) -> bool:
+        return self.result is not None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One clip and what became of it. The samples are not in it."""
+
+    source: str
+    """File name of the clip without its folder. Untrusted."""
+    seconds: float
+    """Length of the clip."""
+    reference: str | None
+    """The true text as given; None if nobody knows it, "" if nothing was said."""
+    language: str | None
+    """ISO 639-1 code that the person gave."""
+    normaliser: Normaliser
+    warnings: tuple[str, ...]
+    """What was odd about the clip."""
+    columns: tuple[Column, ...]
+    """In the order in which the contenders were chosen."""
+
+    @property
+    def finished(self) -> bool:
+        return all(column.finished for column in self.columns)
+
+
+def begin(clip: Clip, contenders: Iterable[Contender], normaliser: Normaliser | None = None) -> Comparison:
+    """A comparison in which all contenders are queued. A contender that is chosen twice has one column.
+
+    Args:
+        normaliser: None chooses the one that suits the clip's language and reference.
+    """
+    return Comparison(
+        source=clip.source,
+        seconds=clip.seconds,
+        reference=clip.reference,
+        language=clip.language,
+        normaliser=normaliser or choose(None, clip.language, clip.reference or ""),
+        warnings=clip.warnings,
+        columns=tuple(Column(contender) for contender in dict.fromkeys(contenders)),
+    )
+
+
+def fold(comparison: Comparison, event: Event, at: float | None = None) -> Comparison:
+    """The comparison after an event.
+
+    Events of a contender that has finished, or that is not in this comparison, change nothing.
+
+    Args:
+        at: when it happened, in seconds on any clock; becomes ``Column.since`` where the state changes.
+    """
+
+    def after(column: Column) -> Column:
+        if column.contender != event.contender or column.finished:
+            return column
+        return _changed(comparison, column, event, at)
+
+    return replace(comparison, columns=tuple(after(column) for column in comparison.columns))
+
+
+def rescored(comparison: Comparison, normaliser: Normaliser) -> Comparison:
+    """The same comparison under another normaliser."""
+    return _all_scored(replace(comparison, normaliser=normaliser))
+
+
+def with_reference(comparison: Comparison, reference: str | None) -> Comparison:
+    """The same comparison against another reference, or against none."""
+    return _all_scored(replace(comparison, reference=reference))
+
+
+def ordered(comparison: Comparison, by: Order = "wer") -> tuple[Column, ...]:
+    """The columns as they are to be shown.
+
+    While contenders run, the order is the one they were chosen in, so that nothing jumps. Then: the ones that ran,
+    smallest rate or name first, those without the rate after them; then the cancelled, then the skipped.
+    """
+    if not comparison.finished:
+        return comparison.columns
+
+    def place(column: Column) -> tuple[int, bool, float, str]:
+        group = {"ok": 0, "cancelled": 1, "skipped": 2}.get(column.state, 0)
+        value: float | None = None
+        if by == "wer" and column.score is not None:
+            value = column.score.headline[1]
+        elif by == "rtf" and column.state == "ok" and column.result is not None:
+            value = column.result.rtf
+        name = column.contender.spec.label.casefold() if by == "name" else ""
+        return group, value is None, value or 0.0, name
+
+    return tuple(sorted(comparison.columns, key=place))
+
+
+def _changed(comparison: Comparison, column: Column, event: Event, at: float | None) -> Column:
+    state: State
+    if isinstance(event, Finished):
+        result = event.result
+        finished = Column(column.contender, result.status, since=at, result=result)
+        return _scored(comparison, finished)
+    if isinstance(event, Loading):
+        column = replace(column, done_bytes=event.done_bytes, total_bytes=event.total_bytes)
+        state = "loading"
+    elif isinstance(event, Partial):
+        column = replace(column, partial=event.text)
+        state = "running"
+    elif isinstance(event, Running):
+        state = "running"
+    else:
+        assert isinstance(event, Queued)  # noqa: S101  # for mypy: no other event is left
+        state = "queued"
+    return replace(column, state=state, since=column.since if column.state == state and column.since is not None else at)
+
+
+def _all_scored(comparison: Comparison) -> Comparison:
+    return replace(comparison, columns=tuple(_scored(comparison, column) for column in comparison.columns))
+
+
+def _scored(comparison: Comparison, column: Column) -> Column:
+    """The column with score and marks made anew; a fault in scoring never costs the transcript."""
+    transcript = column.result.transcript if column.result else None
+    if transcript is None:
+        return column
+    unscored = replace(column, score=None, score_error=None, marks=plain(transcript))
+    reference = comparison.reference
+    if reference is None:
+        return unscored
+    try:
+        scored = score(reference, transcript.text, comparison.normaliser, comparison.language)
+        if scored is None:
+            return unscored
+        counted, alignment = scored
+        marked = marks(reference, transcript, alignment, comparison.normaliser, counted.unit)
+        return replace(unscored, score=counted, marks=marked)
+    except Exception as error:  # a normaliser is somebody else's code, on text nobody has checked
+        log.exception("%s could not be scored", column.contender.name)
+        return replace(unscored, score_error=f"It could not be scored: {type(error).__name__}: {error}")

@@ -1,0 +1,124 @@
+"""Scores: error rates with the counts they are made of.
+
+    WER = (S + D + I) / N        N: words of the reference
+    CER = the same in characters
+
+(Word error rate as NIST's sclite and jiwer define it.) Rates go over 100 % when a system says much more than was said,
+and stay there. A reference that is empty has no rate; the words that were inserted are still counted. Several clips are
+pooled: errors are added up and divided by all words; rates are never averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from comparisons.align import Alignment, align, distance
+from comparisons.normalise import Normaliser, is_spaced
+
+Unit = Literal["word", "character"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How far a hypothesis is from its reference."""
+
+    hits: int
+    substitutions: int
+    deletions: int
+    insertions: int
+    character_errors: int
+    """Levenshtein distance in characters of the normalised texts."""
+    reference_characters: int
+    normaliser: str
+    """Name."""
+    normaliser_version: str
+    unit: Unit = "word"
+    """What hits, substitutions, deletions and insertions count: characters for scripts without spaces."""
+
+    @property
+    def errors(self) -> int:
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def reference_length(self) -> int:
+        """N: words of the normalised reference, or its characters, as ``unit`` says."""
+        return self.hits + self.substitutions + self.deletions
+
+    @property
+    def wer(self) -> float | None:
+        """Fraction: 0.118 is 11.8 %. None for an empty reference, and for scripts without spaces."""
+        return self.errors / self.reference_length if self.reference_length and self.unit == "word" else None
+
+    @property
+    def cer(self) -> float | None:
+        """Fraction. None for an empty reference."""
+        return self.character_errors / self.reference_characters if self.reference_characters else None
+
+    @property
+    def headline(self) -> tuple[str, float | None]:
+        """The rate that stands large, and is sorted by: ("WER", …), or ("CER", …) for scripts without spaces."""
+        return ("WER", self.wer) if self.unit == "word" else ("CER", self.cer)
+
+
+def score(
+    reference: str | None, hypothesis: str, normaliser: Normaliser, language: str | None = None
+) -> tuple[Score, Alignment] | None:
+    """Score a hypothesis, and give the alignment that the score was counted from.
+
+    Characters are those of the normalised text, with one space between words, which counts (as in jiwer's ``cer``).
+    For scripts without spaces, spaces are left out: there they are a matter of taste.
+
+    Args:
+        reference: the true text; None if nobody knows it. "" says that nothing was said.
+        language: ISO 639-1 code of the reference, None to go by its script.
+
+    Returns:
+        None without a reference.
+    """
+    if reference is None:
+        return None
+    unit: Unit
+    if is_spaced(language, reference):
+        said, heard = normaliser.words(reference), normaliser.words(hypothesis)
+        alignment, unit = align(said, heard), "word"
+        characters = len(" ".join(said))
+        character_errors = distance(" ".join(said), " ".join(heard))
+    else:
+        alignment, unit = align(normaliser.characters(reference), normaliser.characters(hypothesis)), "character"
+        characters, character_errors = alignment.reference_length, alignment.errors
+    counted = Score(
+        hits=alignment.hits,
+        substitutions=alignment.substitutions,
+        deletions=alignment.deletions,
+        insertions=alignment.insertions,
+        character_errors=character_errors,
+        reference_characters=characters,
+        normaliser=normaliser.name,
+        normaliser_version=normaliser.version,
+        unit=unit,
+    )
+    return counted, alignment
+
+
+def pooled(scores: Iterable[Score]) -> Score | None:
+    """One score over several clips: Σ errors / Σ reference words. None if there are none.
+
+    Raises:
+        ValueError: the scores were made with different normalisers, or count words here and characters there.
+    """
+    several = list(scores)
+    if not several:
+        return None
+    if len({(each.normaliser, each.normaliser_version, each.unit) for each in several}) > 1:
+        raise ValueError("Scores of different normalisers or units cannot be pooled.")
+    return replace(
+        several[0],
+        hits=sum(each.hits for each in several),
+        substitutions=sum(each.substitutions for each in several),
+        deletions=sum(each.deletions for each in several),
+        insertions=sum(each.insertions for each in several),
+        character_errors=sum(each.character_errors for each in several),
+        reference_characters=sum(each.reference_characters for each in several),
+    )
