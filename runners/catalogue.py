@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from runners.base import DeviceKind, Dtype, RunnerError, RunnerSpec
-from runners.checkpoint import is_folder, looks_like_path
+from runners.weights import is_folder, looks_like_path
 from runners.settings import Settings
 
 SCRIPTED = "scripted"
