@@ -1,4 +1,4 @@
-"""How figures are written, the same in the page, the report, the table and the card: with units, never more digits than they are worth."""
+"""How figures are written, the same in page, report and table: with units, and no more digits than they are worth."""
 
 from __future__ import annotations
 
