@@ -16,8 +16,8 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from runners.base import DeviceKind, Dtype, RunnerError, RunnerSpec
-from runners.weights import is_folder, looks_like_path
 from runners.settings import Settings
+from runners.weights import is_folder, looks_like_path
 
 SCRIPTED = "scripted"
 """The family that says what a script tells it: for tests and for trying the page, offered only where it is named."""
@@ -306,16 +306,19 @@ def _added(default: RunnerSpec, model: str, revision: str | None) -> RunnerSpec:
 
 def _folder_name(folder: str) -> str:
     """The folder as it was written, without a trailing slash, and never to be mistaken for a hub id."""
-    windows = re.match(r"[A-Za-z]:[\\/]|\\\\", folder) is not None
-    slashes = "/\\" if windows else "/"
-    bare = folder.rstrip(slashes)
-    if not bare or (windows and len(bare) == 2):  # the root itself
+    bare = folder.rstrip(_slashes(folder))
+    if not bare or bare.endswith(":"):  # the root itself
         return folder
     return bare if looks_like_path(bare) else f"./{bare}"
 
 
 def _last_part(model: str) -> str:
-    return next((part for part in reversed(re.split(r"[/\\]", model)) if part), model)
+    return next((part for part in reversed(re.split(f"[{re.escape(_slashes(model))}]", model)) if part), model)
+
+
+def _slashes(folder: str) -> str:
+    """What separates the parts of a path: a backslash is an ordinary letter except where Windows wrote the path."""
+    return "/\\" if re.match(r"[A-Za-z]:[\\/]|\.{0,2}\\", folder) else "/"
 
 
 def _unknown_family(family: str) -> UnknownRunner:
