@@ -1,0 +1,96 @@
+"""Earshot's page: read the settings, build the page, launch.
+
+``python app.py --help`` lists the flags. Importing this module loads no model and no framework of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+from runners.settings import SETTINGS_FILE, Settings, SettingsError, read_settings
+
+FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "host": ("address to listen on; 0.0.0.0 lets other machines in", {"metavar": "ADDRESS"}),
+    "port": ("port to listen on; 0 takes any free one", {"metavar": "N"}),
+    "share": ("open a public gradio.live link", {"action": argparse.BooleanOptionalAction}),
+    "runners": ("the systems offered, by name, separated by commas; all that Earshot knows if not given", {"metavar": "NAMES"}),
+    "extra_runners": ("systems offered besides, e.g. whisper:openai/whisper-medium or ctc:/models/mine", {"metavar": "NAMES"}),
+    "disabled_runners": ("families or names shown as switched off", {"metavar": "NAMES"}),
+    "device": ("where models run: auto, cpu, cuda, rocm, mps or xpu", {"metavar": "DEVICE"}),
+    "dtype": ("precision: auto, float32, bfloat16 or float16", {"metavar": "DTYPE"}),
+    "isolation": ("process: each model in a child process; inline: inside this one", {"metavar": "WHERE"}),
+    "memory_budget_gb": ("memory that warm models may hold together; half of what is free if not given", {"metavar": "GB"}),
+    "idle_unload_seconds": ("a model unused for so long is unloaded", {"metavar": "S"}),
+    "load_timeout_seconds": ("deadline for loading a model, downloads apart", {"metavar": "S"}),
+    "transcribe_timeout_seconds": ("deadline for one run over a clip, besides the clip's own share", {"metavar": "S"}),
+    "transcribe_timeout_per_second": ("what each second of audio adds to that deadline", {"metavar": "S"}),
+    "max_clip_seconds": ("longest clip that is taken", {"metavar": "S"}),
+    "max_file_mb": ("largest file that is taken", {"metavar": "MB"}),
+    "downloads": ("let a run fetch weights from the Hugging Face hub", {"action": argparse.BooleanOptionalAction}),
+    "visitors_add_models": (
+        "let the page and the API take any hub id or folder of this machine",
+        {"action": argparse.BooleanOptionalAction},
+    ),
+    "upload_keep_seconds": ("uploaded files are deleted after so long", {"metavar": "S"}),
+    "history_folder": ("keep each finished comparison there as JSON; not kept if not given", {"metavar": "FOLDER"}),
+    "cache_folder": ("where converted models are kept", {"metavar": "FOLDER"}),
+}
+"""A flag for every field of ``Settings``: what it says, and how argparse takes it."""
+
+
+def flags() -> argparse.ArgumentParser:
+    """The command line; a flag that is not given stays None, so that the environment and ``earshot.toml`` count."""
+    parser = argparse.ArgumentParser(
+        prog="python app.py",
+        description="See what several speech-to-text systems make of a clip, side by side.",
+        epilog=f"Each flag can also be set as the variable in brackets, or in {SETTINGS_FILE}; flags win.",
+    )
+    for field, (says, options) in FLAGS.items():
+        default = Settings.model_fields[field].get_default(call_default_factory=True)
+        shown = "" if default in (None, ()) else f"; {'on' if default is True else 'off' if default is False else default}"
+        parser.add_argument(
+            f"--{field.replace('_', '-')}",
+            default=None,
+            help=f"{says} (EARSHOT_{field.upper()}{shown})",
+            **options,
+        )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve the page until it is ended. Returns 2 for wrong settings or a port in use."""
+    given = vars(flags().parse_args(arguments))
+    try:
+        settings = read_settings(**given)
+    except SettingsError as error:
+        return _wrong(f"Earshot cannot start with these settings:\n{error}")
+
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    from ui.page import serve
+
+    signal.signal(signal.SIGTERM, _leave)  # so that children end with the page
+    try:
+        return serve(settings)
+    except KeyboardInterrupt:
+        return 0
+    except OSError as error:
+        return _wrong(f"Earshot cannot listen on {settings.host}:{settings.port}: {error}\nChoose another with --port.")
+
+
+def _wrong(message: str) -> int:
+    print(message, file=sys.stderr)  # noqa: T201
+    return 2
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

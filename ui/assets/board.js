@@ -1,0 +1,88 @@
+// The columns, drawn from {now, columns: [{id, html}]} in the order of the page. Only what changed is touched, node by
+// node, so that focus, scrolling, an open log and a button under the pointer stay what they are.
+const board = element.querySelector(".es-board");
+let offset = Infinity; // this browser's clock minus the server's, in seconds; the quickest message knows it best
+
+const seconds = () => performance.now() / 1000;
+
+const morph = (from, to) => {
+  if (from.nodeType !== to.nodeType || from.nodeName !== to.nodeName) return from.replaceWith(to);
+  if (from.nodeType !== Node.ELEMENT_NODE) {
+    if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
+    return;
+  }
+  for (const { name } of Array.from(from.attributes)) {
+    const isTheirs = (from.nodeName === "DETAILS" && name === "open") || (from.nodeName === "BUTTON" && name === "disabled");
+    if (!to.hasAttribute(name) && !isTheirs) from.removeAttribute(name);
+  }
+  for (const { name, value } of Array.from(to.attributes)) {
+    if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+  }
+  const news = Array.from(to.childNodes);
+  const olds = Array.from(from.childNodes);
+  news.forEach((node, i) => (olds[i] ? morph(olds[i], node) : from.append(node)));
+  olds.slice(news.length).forEach((node) => node.remove());
+};
+
+const tick = () => {
+  for (const clock of board.querySelectorAll(".es-elapsed[data-since]")) {
+    const passed = Math.max(0, Math.floor(seconds() - offset - Number(clock.dataset.since)));
+    const text = passed < 60 ? `${passed} s` : `${Math.floor(passed / 60)}:${String(passed % 60).padStart(2, "0")} min`;
+    if (clock.textContent !== text) clock.textContent = text;
+  }
+};
+
+const made = (id, html) => {
+  const box = document.createElement("template");
+  box.innerHTML = html.trim();
+  const node = box.content.firstElementChild;
+  node.dataset.id = id;
+  if (["skipped", "cancelled"].includes(node.dataset.state)) {
+    const again = document.createElement("button");
+    again.type = "button";
+    again.className = "es-again";
+    again.textContent = "Try again";
+    again.setAttribute("aria-label", `Try ${node.querySelector(".es-label").textContent} again`);
+    node.append(again);
+  }
+  return node;
+};
+
+const draw = () => {
+  const { now = null, columns = [] } = props.value || {};
+  if (now !== null) offset = Math.min(offset, seconds() - now);
+  const held = board.contains(document.activeElement) ? document.activeElement : null;
+  const heldIn = held?.closest("[data-id]");
+  const old = new Map(Array.from(board.children, (node) => [node.dataset.id, node]));
+  let last = null;
+  for (const { id, html } of columns) {
+    let node = old.get(id);
+    old.delete(id);
+    if (!node) node = made(id, html);
+    else if (node.drawn !== html) morph(node, made(id, html));
+    node.drawn = html;
+    const place = last ? last.nextElementSibling : board.firstElementChild;
+    if (place !== node) board.insertBefore(node, place);
+    last = node;
+  }
+  old.forEach((node) => node.remove());
+  // A button that is gone hands its focus to its column, which stays where a keyboard user left it.
+  if (held && !held.isConnected && heldIn?.isConnected) {
+    heldIn.tabIndex = -1;
+    heldIn.focus({ preventScroll: true });
+  } else if (held && document.activeElement !== held) held.focus({ preventScroll: true });
+  tick();
+};
+
+element.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button.es-cancel, button.es-again");
+  if (!button) return;
+  const { id: name } = button.closest("[data-id]").dataset;
+  if (button.matches(".es-cancel")) {
+    button.disabled = true;
+    trigger("stop", { name });
+  } else trigger("again", { name });
+});
+watch("value", draw);
+draw();
+const clock = setInterval(() => (element.isConnected ? tick() : clearInterval(clock)), 200);

@@ -1,0 +1,66 @@
+"""The page's own components: ``gr.HTML`` with a script beside it. Values are plain data; the HTML in them is escaped by ``ui.views``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from ui.views import ASSETS
+
+
+def _script(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def contender_cards(value: Mapping[str, Any]) -> gr.HTML:
+    """Check boxes as cards. Value: ``{"html": the cards, "chosen": names}``; the browser changes ``chosen``."""
+    return gr.HTML(
+        dict(value),  # type: ignore[arg-type]  # any JSON passes
+        html_template='<fieldset class="es-set"><legend class="sr">Systems to compare</legend><div class="es-pick"></div></fieldset>',
+        js_on_load=_script("cards.js"),
+        apply_default_css=False,
+        elem_id="es-cards",
+    )
+
+
+def column_board() -> gr.HTML:
+    """The columns. Value: ``{"now": seconds, "columns": [{"id", "html"}, …]}``, see ``ui.views.board``.
+
+    Events ``stop`` and ``again`` carry ``{"name": …}``, the column's id.
+    """
+    return gr.HTML(
+        {"now": None, "columns": []},  # type: ignore[arg-type]
+        html_template='<section class="es-board" aria-label="Results"></section>',
+        js_on_load=_script("board.js"),
+        apply_default_css=False,
+        elem_id="es-board",
+    )
+
+
+def export_buttons() -> gr.HTML:
+    """Copy and download. Value: ``{"stem", "tsv", "csv", "json", "html"}``, or None while there is nothing to export."""
+    buttons = "".join(
+        f'<button type="button" data-kind="{kind}" title="{title}">{label}</button>'
+        for kind, label, title in (
+            ("copy", "Copy", "Copy the table, for a spreadsheet"),
+            ("csv", "CSV", "Download the table as CSV"),
+            ("json", "JSON", "Download everything as JSON"),
+            ("html", "Report", "Download a report that opens in any browser"),
+        )
+    )
+    return gr.HTML(
+        None,
+        html_template=f'<div class="es-export" hidden><span role="status" class="es-soft es-small"></span>{buttons}</div>',
+        js_on_load=_script("export.js"),
+        apply_default_css=False,
+        elem_id="es-export",
+    )
+
+
+def status_line(text: str) -> gr.HTML:
+    """One line that is read aloud when it changes. ``{{value}}`` escapes."""
+    return gr.HTML(
+        text, html_template='<p role="status" aria-live="polite">{{value}}</p>', apply_default_css=False, elem_id="es-status"
+    )

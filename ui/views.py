@@ -1,0 +1,110 @@
+"""Plain data -> HTML. Every text is escaped by the templates (jinja2, autoescape); nothing here knows Gradio.
+
+Names, transcripts, references, logs and file names come from visitors, models and files: untrusted, all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader
+
+from comparisons import figures, report
+from comparisons.compare import Column, Comparison, Order
+from runners.base import SAMPLE_RATE, Availability, Clip, RunnerError, RunnerSpec
+from runners.machine import Machine
+
+ASSETS = Path(__file__).parent / "assets"
+
+SUMMARY = ("State", "WER %", "CER %", "S", "I", "D", "N", "RTF", "RTFx", "Seconds", "Load seconds", "Device")
+"""Columns of the summary table, out of those of ``comparisons.report.to_frame``; each row is headed by its system."""
+
+
+def parameters(count: int) -> str:
+    """27_000_000 -> "27 M", 1_550_000_000 -> "1.6 B"."""
+    return f"{count / 1e6:.0f} M" if count < 1e9 else f"{count / 1e9:.1f} B"
+
+
+def languages(codes: Sequence[str]) -> str:
+    """Up to three by name: "de, en, fr", "99 languages"."""
+    return ", ".join(codes) if len(codes) <= 3 else f"{len(codes)} languages"
+
+
+def facts(spec: RunnerSpec) -> str:
+    """Size, languages and licence of a system, as far as they are known."""
+    known = (
+        parameters(spec.parameters) if spec.parameters else None,
+        languages(spec.languages) if spec.languages else None,
+        spec.license,
+    )
+    return " · ".join(fact for fact in known if fact)
+
+
+def cards(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
+    """The contender cards, each a label with its check box; those that cannot run are dashed, with reason and fix."""
+    rows = [{"spec": spec, "availability": here, "facts": facts(spec)} for spec, here in offers]
+    return _template("cards.html").render(cards=rows)
+
+
+def machine_line(machine: Machine, downloads: bool) -> str:
+    """CPU · 2 cores · 18 GB free · offline"""
+    devices = [f"{device.name}, {figures.bytes_(device.total_bytes or 0)}" for device in machine.accelerators]
+    parts = [*devices, "CPU"] if devices else ["CPU"]
+    parts += [figures.counted(machine.cores, "core"), f"{figures.bytes_(machine.memory_free_bytes)} free"]
+    return " · ".join(parts if downloads else [*parts, "offline"])
+
+
+def clip_line(clip: Clip | None = None, fault: RunnerError | None = None) -> str:
+    """What is known of the clip, or what is wrong with it and what to do; without either, how to begin."""
+    known = [figures.clock(clip.seconds), f"{SAMPLE_RATE // 1000} kHz", "mono"] if clip else []
+    return _template("clip.html").render(clip=clip, facts=" · ".join(known), fault=fault)
+
+
+def board(columns: Iterable[Column], now: float) -> dict[str, Any]:
+    """The value of the column board. ``now`` is on the clock of ``Column.since``; running seconds tick in the browser."""
+    module: Any = _template("column.html").module
+    drawn = [(each, str(module.es_column(each, 2, None, True))) for each in columns]
+    return {"now": now, "columns": [{"id": each.contender.name, "html": html} for each, html in drawn]}
+
+
+def legend() -> str:
+    """What the marks look like."""
+    return report.legend_html()
+
+
+def nothing_yet() -> str:
+    """Stands where the columns will be."""
+    return _template("empty.html").render()
+
+
+def summary(comparison: Comparison, by: Order) -> str:
+    """The table above the columns; "" until one has run."""
+    if not any(column.state == "ok" for column in comparison.columns):
+        return ""
+    frame = report.to_frame(comparison, by)
+    rows = [
+        (row["System"], [None if value is None or value != value else value for value in (row[name] for name in SUMMARY)])
+        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
+    ]
+    return _template("summary.html").render(names=SUMMARY, rows=rows, normaliser=comparison.normaliser.label)
+
+
+def progress(comparison: Comparison) -> str:
+    """2 of 4 done · 1 running · 1 skipped"""
+    states = [column.state for column in comparison.columns]
+    others = [state for state in ("running", "loading", "queued", "skipped", "cancelled") if state in states]
+    return " · ".join([f"{states.count('ok')} of {len(states)} done", *(f"{states.count(state)} {state}" for state in others)])
+
+
+@cache
+def _environment() -> Environment:
+    shared = report.environment()
+    loaders = [FileSystemLoader(ASSETS), *([shared.loader] if shared.loader else [])]
+    return shared.overlay(loader=ChoiceLoader(loaders))
+
+
+def _template(name: str) -> Any:
+    return _environment().get_template(name)
