@@ -1,0 +1,236 @@
+"""Running a comparison: contenders one after another on a thread, their events handed to whoever shows them.
+
+Local runners share the device, so they take turns, and an RTF is honest. The thread is this module's; processes,
+warm models and deadlines are the pool's.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from runners.base import Clip, Contender, TranscriptionResult
+from runners.events import Event, Finished, Queued
+
+log = logging.getLogger(__name__)
+
+LARGEST_BATCH = 1000
+"""Events; a runner that floods its page with partial texts cannot keep a batch open for ever."""
+
+
+class RunsContenders(Protocol):
+    """What a comparison needs of ``runners.pool.Pool``."""
+
+    def run(
+        self,
+        contender: Contender,
+        clip: Clip,
+        *,
+        repeat: int = 1,
+        report: Callable[[Event], None],
+        cancel: threading.Event,
+    ) -> TranscriptionResult:
+        """Run one contender to its end; report what happens between Queued and Finished."""
+
+
+class Cancels:
+    """How somebody stops a running comparison, whole or one contender of it, from any thread.
+
+    One object serves one visitor, run after run: it can lie in a page's session state, where copying it gives a fresh
+    one. Cancelling what has finished already, or was never chosen, does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all = False
+        self._events: dict[str, threading.Event] = {}
+        self._listeners: list[Callable[[], None]] = []
+
+    def cancel_all(self) -> None:
+        """Stop everything that waits or runs, and what is still to be asked for before ``renew``."""
+        with self._lock:
+            self._all = True
+            events, listeners = list(self._events.values()), list(self._listeners)
+        self._set(events, listeners)
+
+    def cancel(self, name: str) -> None:
+        """Stop the contender of that name."""
+        with self._lock:
+            events, listeners = [self._events.setdefault(name, threading.Event())], list(self._listeners)
+        self._set(events, listeners)
+
+    def renew(self) -> None:
+        """Stop what still runs, then be as good as new for the next comparison."""
+        self.cancel_all()
+        with self._lock:
+            self._all, self._events, self._listeners = False, {}, []
+
+    def event(self, name: str) -> threading.Event:
+        """The event that is set once the contender of that name is cancelled."""
+        with self._lock:
+            event = self._events.setdefault(name, threading.Event())
+            if self._all:
+                event.set()
+            return event
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have a function called, on the cancelling thread, after anything was cancelled, until ``renew``."""
+        with self._lock:
+            self._listeners.append(listener)
+
+    def forget(self, listener: Callable[[], None]) -> None:
+        """Undo ``listen``."""
+        with self._lock:
+            self._listeners = [each for each in self._listeners if each != listener]
+
+    @staticmethod
+    def _set(events: Iterable[threading.Event], listeners: Iterable[Callable[[], None]]) -> None:
+        for event in events:
+            event.set()
+        for listener in listeners:
+            listener()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Cancels:
+        return Cancels()
+
+    def __copy__(self) -> Cancels:
+        return Cancels()
+
+    def __reduce__(self) -> tuple[type[Cancels], tuple[()]]:
+        return Cancels, ()
+
+
+class Comparing:
+    """A comparison that is running. Take its events until ``finished``; ``close`` (or leave ``with``) to stop early.
+
+    Every contender is Queued at once and Finished exactly once, cancelled ones included; a contender that waits for its
+    turn is Finished the moment it is cancelled. A contender that is chosen twice runs once.
+    """
+
+    def __init__(
+        self,
+        clip: Clip,
+        contenders: Iterable[Contender],
+        pool: RunsContenders,
+        *,
+        repeat: int = 1,
+        cancel: Cancels | None = None,
+    ) -> None:
+        """Start.
+
+        Args:
+            repeat: how often each contender hears the clip; the figures are medians.
+
+        Raises:
+            ValueError: ``repeat`` is less than 1.
+        """
+        if repeat < 1:
+            raise ValueError(f"A contender runs at least once, not {repeat} times.")
+        self._clip = clip
+        self._pool = pool
+        self._repeat = repeat
+        self._cancels = cancel or Cancels()
+        chosen = list(dict.fromkeys(contenders))
+        self._cancelled = {contender: self._cancels.event(contender.name) for contender in chosen}
+        self._lock = threading.Lock()
+        self._waiting = list(chosen)
+        self._missing = len(chosen)  # Finished events that the consumer has not been given
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._given_at = float("-inf")
+        for contender in chosen:
+            self._events.put(Queued(contender))
+        self._cancels.listen(self._drop_cancelled)
+        self._drop_cancelled()
+        self._thread = threading.Thread(target=self._work, name="comparing", daemon=True)
+        self._thread.start()
+
+    @property
+    def finished(self) -> bool:
+        """True once the last Finished event was handed out."""
+        return self._missing == 0
+
+    def events(self, timeout: float, pace_seconds: float = 0.0) -> list[Event]:
+        """Wait for something to happen and give all that has, oldest first; empty after ``timeout`` seconds.
+
+        For one consumer. A page that redraws at most ten times a second sets ``pace_seconds=0.1``: events that come
+        sooner after the last batch are collected for that long. The last batch of a comparison does not wait.
+        """
+        batch: list[Event] = []
+        until = time.monotonic() + timeout
+        while not self.finished and len(batch) < LARGEST_BATCH:
+            left = (until if not batch else self._given_at + pace_seconds) - time.monotonic()
+            try:
+                event = self._events.get(timeout=left) if left > 0 else self._events.get_nowait()
+            except queue.Empty:
+                break
+            batch.append(event)
+            self._missing -= isinstance(event, Finished)
+        if batch:
+            self._given_at = time.monotonic()
+        return batch
+
+    def close(self, wait_seconds: float = 0.0) -> None:
+        """Cancel what has not finished, and wait a while for the thread to end. Closing twice does nothing more."""
+        for event in self._cancelled.values():
+            event.set()
+        self._drop_cancelled()
+        self._cancels.forget(self._drop_cancelled)
+        if wait_seconds > 0:
+            self._thread.join(wait_seconds)
+
+    @property
+    def stopped(self) -> bool:
+        """True once nothing of this comparison runs any more."""
+        return not self._thread.is_alive()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def _drop_cancelled(self) -> None:
+        """Finish those that are cancelled before their turn."""
+        with self._lock:
+            dropped = [contender for contender in self._waiting if self._cancelled[contender].is_set()]
+            self._waiting = [contender for contender in self._waiting if contender not in dropped]
+        for contender in dropped:
+            self._events.put(Finished(contender, TranscriptionResult(contender, "cancelled")))
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    return
+                contender = self._waiting.pop(0)
+            self._events.put(Finished(contender, self._run(contender)))
+
+    def _run(self, contender: Contender) -> TranscriptionResult:
+        if self._cancelled[contender].is_set():
+            return TranscriptionResult(contender, "cancelled")
+        try:
+            return self._pool.run(
+                contender, self._clip, repeat=self._repeat, report=self._events.put, cancel=self._cancelled[contender]
+            )
+        except Exception as error:  # the pool answers for runners' faults, so this one is Earshot's own
+            log.exception("%s could not be run", contender.name)
+            return TranscriptionResult(
+                contender,
+                "skipped",
+                error=f"Earshot itself failed: {type(error).__name__}: {error}",
+                fix="Try again; if it happens again, please report it with the log.",
+            )
+
+
+def compare(
+    clip: Clip, contenders: Iterable[Contender], pool: RunsContenders, *, repeat: int = 1, cancel: Cancels | None = None
+) -> Iterator[Event]:
+    """Run a comparison and yield its events as they come. Closing the generator cancels what has not finished."""
+    with Comparing(clip, contenders, pool, repeat=repeat, cancel=cancel) as comparing:
+        while not comparing.finished:
+            yield from comparing.events(timeout=0.5)
