@@ -25,8 +25,8 @@ _TRAINING_ONLY = ("masked_spec_embed",)
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory", "bad_alloc")
 
 
-def read_config(weights: Path | None, family: str) -> dict[str, Any]:
-    """Return the folder's ``config.json``.
+def read_config(weights: Path | None, family: str) -> tuple[Path, dict[str, Any]]:
+    """Return the folder and its ``config.json``.
 
     Raises:
         ModelLoadError: there is no such folder, or its configuration is missing or unreadable.
@@ -44,7 +44,7 @@ def read_config(weights: Path | None, family: str) -> dict[str, Any]:
         raise ModelLoadError(f"{path} cannot be read: {error}", "Fetch the checkpoint again.") from error
     if not isinstance(config, dict):
         raise ModelLoadError(f"{path} does not hold a configuration.", "Fetch the checkpoint again.")
-    return config
+    return weights, config
 
 
 def family_of(weights: Path, config: dict[str, Any]) -> str | None:
@@ -118,9 +118,7 @@ def load_model(auto_class: Any, weights: Path, placement: Placement, **options: 
 
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}.get(placement.dtype)
     if dtype is None:
-        raise UnsupportedOption(
-            f"The precision {placement.dtype} is not offered here.", "Choose float32, bfloat16 or float16."
-        )
+        raise UnsupportedOption(f"The precision {placement.dtype} is not offered here.", "Choose float32, bfloat16 or float16.")
     logging.disable_progress_bar()  # it would fill the log that a skipped result quotes
     with loading(weights):
         model, loaded = auto_class.from_pretrained(
@@ -152,7 +150,13 @@ def loading(weights: Path) -> Iterator[None]:
         raise ModelLoadError(f"{weights} cannot be loaded: {_first_line(error)}", "Fetch the checkpoint again.") from error
     except Exception as error:
         # safetensors, pickle and huggingface_hub raise classes of their own for damaged files
-        if type(error).__module__.split(".")[0] not in {"safetensors_rust", "safetensors", "_pickle", "pickle", "huggingface_hub"}:
+        if type(error).__module__.split(".")[0] not in {
+            "safetensors_rust",
+            "safetensors",
+            "_pickle",
+            "pickle",
+            "huggingface_hub",
+        }:
             raise
         raise ModelLoadError(f"{weights} is damaged: {_first_line(error)}", "Fetch the checkpoint again.") from error
 

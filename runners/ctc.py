@@ -1,0 +1,381 @@
+"""Models that name a letter for each frame of audio (CTC): wav2vec2, HuBERT, data2vec, WavLM, MMS, MedASR and their like.
+
+Any folder that transformers' ``AutoModelForCTC`` loads, decoded greedily. A clip of up to 30 s is heard whole. A longer one
+is heard in overlapping chunks: of each chunk only the frames of its middle are kept, so that every kept frame was heard with
+its neighbourhood, and the frames are joined *before* repeated letters are collapsed, so that no word at a join is doubled
+or lost.
+
+Greedy decoding is the model alone: an n-gram language model that a checkpoint brings along is not used.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners import checkpoint
+from runners.base import (
+    SAMPLE_RATE,
+    Clip,
+    ModelLoadError,
+    Placement,
+    Progress,
+    RunnerSpec,
+    TranscribeOptions,
+    Transcript,
+    UnsupportedOption,
+    Word,
+)
+
+QUANTUM = 5_120
+"""Samples. Chunks begin and end at its multiples; it is a multiple of the step of all these models (320, 640 or 1280)."""
+WHOLE = 30 * SAMPLE_RATE
+"""Samples that are heard in one go; attention takes memory with the square of the length."""
+CORE = 64 * QUANTUM
+"""Most samples of a chunk whose frames are kept: 20.5 s."""
+CONTEXT = 14 * QUANTUM
+"""Samples heard besides on either side: 4.5 s."""
+SHORTEST = SAMPLE_RATE // 2
+"""Samples below which silence is added, because convolutions fail on an input shorter than their reach."""
+
+_MMS = """
+af:afr am:amh ar:ara as:asm az:azj-script_latin ba:bak be:bel bg:bul bn:ben bo:bod br:bre bs:bos ca:cat cs:ces cy:cym da:dan
+de:deu el:ell en:eng es:spa et:est eu:eus fa:fas fi:fin fo:fao fr:fra ga:gle gl:glg gu:guj ha:hau he:heb hi:hin hr:hrv ht:hat
+hu:hun hy:hye id:ind ig:ibo is:isl it:ita ja:jpn jv:jav ka:kat kk:kaz km:khm kn:kan ko:kor ku:kmr-script_latin ky:kir lb:ltz
+lg:lug ln:lin lo:lao lt:lit lv:lav mg:mlg mi:mri mk:mkd ml:mal mn:mon mr:mar ms:zlm mt:mlt my:mya ne:npi nl:nld no:nob ny:nya
+oc:oci or:ory pa:pan pl:pol ps:pus pt:por ro:ron ru:rus sd:snd sk:slk sl:slv sn:sna so:som sq:sqi sr:srp-script_latin su:sun
+sv:swe sw:swh ta:tam te:tel tg:tgk th:tha tk:tuk-script_latin tl:tgl tr:tur tt:tat ug:uig-script_arabic uk:ukr
+ur:urd-script_arabic uz:uzb-script_latin vi:vie wo:wol xh:xho yo:yor zh:cmn-script_simplified zu:zul
+"""
+MMS_CODES = dict(pair.split(":") for pair in _MMS.split())
+"""ISO 639-1 codes to the names of MMS's language adapters, which are ISO 639-3 codes, with a script where there are several."""
+
+
+@dataclass
+class _Loaded:
+    model: Any
+    extractor: Any
+    tokenizer: Any
+    weights: Path
+    placement: Placement
+    adapter: str | None
+    """MMS's language adapter in use; None if the model has none."""
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """What the model said, frame by frame; all of shape (F,)."""
+
+    tokens: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    """Of the frame's likeliest token."""
+    numbers: NDArray[np.int64]
+    """The frame's number from the start of the clip."""
+
+
+@dataclass(frozen=True)
+class _Letter:
+    """A run of equal frames: one letter, or one piece of a word."""
+
+    token: int
+    start: int
+    end: int
+    """Frames, the end excluded."""
+    probability: float
+
+
+class Ctc:
+    """Runs a CTC checkpoint with PyTorch."""
+
+    def __init__(self, spec: RunnerSpec) -> None:
+        self._spec = spec
+        self._loaded: _Loaded | None = None
+        self._first_adapter: str | None = None
+
+    def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
+        """Load a transformers folder with a CTC head in float32, bfloat16 or float16.
+
+        Raises:
+            ModelLoadError: the folder is of another family, damaged, incomplete, or has no trained CTC head.
+            OutOfMemory: the model does not fit.
+        """
+        weights, config = checkpoint.read_config(weights, "ctc")
+        if checkpoint.family_of(weights, config) in {"whisper", "faster-whisper"}:
+            raise checkpoint.foreign(weights, config, "a CTC checkpoint")
+        checkpoint.require_weights(weights)
+        checkpoint.require_files(weights, "tokenizer", ("vocab.json",), ("tokenizer.json",), ("spiece.model",))
+        checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
+        progress.check()
+        from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
+
+        with checkpoint.loading(weights):
+            # Not AutoProcessor: some processors insist on packages for an n-gram language model.
+            settings = AutoConfig.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+            if type(settings) not in AutoModelForCTC._model_mapping:
+                raise checkpoint.foreign(weights, config, "a CTC checkpoint")
+            extractor = AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+        if getattr(extractor, "sampling_rate", SAMPLE_RATE) != SAMPLE_RATE:
+            raise ModelLoadError(
+                f"{weights} hears {extractor.sampling_rate} samples a second, clips have {SAMPLE_RATE}.",
+                "Choose a checkpoint for 16 kHz.",
+            )
+        progress.check()
+        model = checkpoint.load_model(AutoModelForCTC, weights, placement)
+        if model.config.pad_token_id is None:
+            raise ModelLoadError(f"{weights} does not say which token is CTC's blank.", "Set pad_token_id in its config.json.")
+        adapter = tokenizer.target_lang if getattr(model.config, "adapter_attn_dim", None) else None
+        self._first_adapter = adapter
+        self._loaded = _Loaded(model, extractor, tokenizer, weights, placement, adapter)
+
+    def unload(self) -> None:
+        self._loaded = None
+        checkpoint.free_device_memory()
+
+    def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
+        """Hear a clip of any length.
+
+        Raises:
+            UnsupportedOption: a language that the checkpoint has no adapter for.
+            OutOfMemory: a chunk does not fit.
+            Cancelled: between two chunks.
+        """
+        if self._loaded is None:
+            raise ModelLoadError("The model is not loaded.", "Load it first.")
+        progress.check()
+        loaded = self._with_language(self._loaded, options.language, progress)
+        chunks = list(_chunks(len(clip.samples)))
+        parts: list[_Frames] = []
+        seconds = 0.0  # of a frame
+        prepared = _prepare(loaded, clip.samples) if chunks else clip.samples
+        with checkpoint.memory_limits():
+            for start, end, keep_start, keep_end in chunks:
+                progress.check()
+                tokens, probabilities = _hear(loaded, prepared[start : max(end, SHORTEST)])
+                if not parts:
+                    seconds = _frame_seconds(loaded, max(end - start, SHORTEST), len(tokens))
+                first = round((keep_start - start) / SAMPLE_RATE / seconds)
+                last = (
+                    len(tokens)
+                    if keep_end == len(clip.samples)
+                    else first + round((keep_end - keep_start) / SAMPLE_RATE / seconds)
+                )
+                numbers = np.arange(len(tokens)) + round(start / SAMPLE_RATE / seconds)
+                parts.append(_Frames(tokens[first:last], probabilities[first:last], numbers[first:last]))
+                if len(chunks) > 1:
+                    progress.partial(_read(loaded, _join(parts), seconds, clip.seconds)[0])
+        progress.check()
+        text, words = _read(loaded, _join(parts), seconds, len(clip.samples) / SAMPLE_RATE) if parts else ("", ())
+        notes = [f"heard in {len(chunks)} overlapping chunks"] if len(chunks) > 1 else []
+        if (loaded.weights / "language_model").is_dir():
+            notes.append("the checkpoint's n-gram language model is not used")
+        return Transcript(
+            text=text,
+            words=words if options.word_times else (),
+            language=self._heard_language(loaded, options.language),
+            notes=tuple(notes),
+        )
+
+    def _with_language(self, loaded: _Loaded, language: str | None, progress: Progress) -> _Loaded:
+        """Put MMS's adapter for the language in; without one, the one it was loaded with."""
+        if loaded.adapter is None:
+            if language is not None and language not in (self._spec.languages or ()):
+                raise UnsupportedOption(
+                    f"{self._spec.label} cannot be told the language {language!r}.",
+                    "Leave the language open, or choose another system.",
+                )
+            return loaded
+        wanted = self._first_adapter if language is None else _adapter_name(loaded, language)
+        if wanted is None:
+            raise UnsupportedOption(
+                f"{loaded.weights} has no language adapter for {language!r}.",
+                "Fetch its adapter file (adapter.CODE.safetensors), or choose another system.",
+            )
+        if wanted == loaded.adapter:
+            return loaded
+        if not _adapter_file(loaded.weights, wanted):  # the language it came with, whose adapter is in the model itself
+            self.load(loaded.weights, loaded.placement, progress)
+            return self._loaded or loaded
+        with checkpoint.loading(loaded.weights):
+            loaded.model.load_adapter(wanted, local_files_only=True)
+        loaded.tokenizer.set_target_lang(wanted)
+        loaded.adapter = wanted
+        return loaded
+
+    def _heard_language(self, loaded: _Loaded, wanted: str | None) -> str | None:
+        if wanted is None and loaded.adapter is not None:
+            return next((code for code, name in MMS_CODES.items() if name == loaded.adapter), None)
+        only = self._spec.languages[0] if self._spec.languages is not None and len(self._spec.languages) == 1 else None
+        return wanted or only
+
+
+def _adapter_file(weights: Path, name: str) -> Path | None:
+    return next((path for kind in ("safetensors", "bin") if (path := weights / f"adapter.{name}.{kind}").is_file()), None)
+
+
+def _adapter_name(loaded: _Loaded, language: str) -> str | None:
+    """Find the adapter of an ISO 639-1 code among the vocabularies and adapter files of the folder."""
+    name = MMS_CODES.get(language, language)
+    for known in (name, *sorted(other for other in loaded.tokenizer.vocab if other.split("-")[0] == name.split("-")[0])):
+        if known in loaded.tokenizer.vocab and (known == loaded.adapter or _adapter_file(loaded.weights, known)):
+            return known
+    return None
+
+
+def _chunks(samples: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (start, end, start of what is kept, end of what is kept) in samples; what is kept covers the clip once."""
+    if samples <= WHOLE:
+        if samples:
+            yield 0, samples, 0, samples
+        return
+    core = math.ceil(samples / math.ceil(samples / CORE) / QUANTUM) * QUANTUM
+    for start in range(0, samples, core):
+        end = min(start + core, samples)
+        yield max(0, start - CONTEXT), min(samples, end + CONTEXT), start, end
+
+
+def _prepare(loaded: _Loaded, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return samples as the model wants them, shape (T,), or unchanged where it wants a spectrogram.
+
+    Loudness is evened out over the whole clip, as it was over whole utterances in training, not chunk by chunk.
+    """
+    if len(samples) < SHORTEST:
+        samples = np.pad(samples, (0, SHORTEST - len(samples)))
+    if loaded.extractor.model_input_names[0] != "input_values":
+        return samples
+    values: NDArray[np.float32] = loaded.extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="np")["input_values"][0]
+    return values
+
+
+def _hear(loaded: _Loaded, prepared: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return each frame's likeliest token and its probability, both of shape (F,)."""
+    import torch
+
+    model = loaded.model
+    if loaded.extractor.model_input_names[0] == "input_values":
+        inputs = {"input_values": torch.from_numpy(np.ascontiguousarray(prepared))[None]}  # (1, T)
+    else:
+        inputs = loaded.extractor(prepared, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+    wanted = {loaded.extractor.model_input_names[0], "attention_mask"}
+    inputs = {
+        name: value.to(device=model.device, dtype=model.dtype if value.is_floating_point() else None)
+        for name, value in inputs.items()
+        if name in wanted
+    }
+    with torch.inference_mode():
+        logits = model(**inputs).logits[0].float()  # (F, vocabulary)
+        best = logits.softmax(-1).max(-1)
+    return best.indices.cpu().numpy(), best.values.cpu().numpy()
+
+
+def _frame_seconds(loaded: _Loaded, samples: int, frames: int) -> float:
+    """Return the length of a frame.
+
+    Models give a frame or so less than samples / step, so over many frames the step is the nearest multiple of 5 ms; a
+    short clip has too few for that, and the configuration of models that take raw samples says it.
+    """
+    if frames < 100 and loaded.extractor.model_input_names[0] == "input_values":
+        ratio = getattr(loaded.model.config, "inputs_to_logits_ratio", None)
+        if ratio:
+            return float(ratio) / SAMPLE_RATE
+    if frames < 100:
+        return samples / SAMPLE_RATE / max(frames, 1)
+    return max(1, round(samples / frames / 80)) * 80 / SAMPLE_RATE
+
+
+def _join(parts: list[_Frames]) -> _Frames:
+    return _Frames(
+        np.concatenate([part.tokens for part in parts]),
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate([part.numbers for part in parts]),
+    )
+
+
+def _read(loaded: _Loaded, frames: _Frames, seconds: float, end: float) -> tuple[str, tuple[Word, ...]]:
+    """Collapse frames to text and timed words; ``seconds`` is the length of a frame, ``end`` of the clip."""
+    tokenizer = loaded.tokenizer
+    silent = {loaded.model.config.pad_token_id, *tokenizer.all_special_ids}
+    delimiter = getattr(tokenizer, "word_delimiter_token", None)
+    if delimiter is not None:
+        silent.discard(tokenizer.word_delimiter_token_id)
+    letters = [letter for letter in _collapse(frames) if letter.token not in silent]
+    names = [str(name) for name in tokenizer.convert_ids_to_tokens([letter.token for letter in letters])]
+    words: list[tuple[str, list[_Letter]]] = []
+    new = True
+    for letter, name in zip(letters, names, strict=True):
+        if delimiter is not None and name == delimiter:
+            new = True
+            continue
+        if delimiter is None and name.startswith("▁"):  # how SentencePiece marks the start of a word
+            new, name = True, name[1:]
+        if new:
+            words.append(("", []))
+            new = False
+        text, held = words[-1]
+        words[-1] = (text + name, [*held, letter])
+    words = [(text, held) for text, held in words if text]
+    if delimiter is None:
+        plain = {"group_tokens": False} if hasattr(tokenizer, "_tokenizer") else {}
+        text = str(tokenizer.decode([letter.token for letter in letters], skip_special_tokens=True, **plain)).strip()
+    else:
+        lower = getattr(tokenizer, "do_lower_case", False)
+        words = [(text.lower() if lower else text, held) for text, held in words]
+        text = " ".join(text for text, _ in words)
+    timed = [part for text_, held in words for part in _characters(text_, held)]
+    return text, tuple(
+        Word(
+            text_,
+            start=min(held[0].start * seconds, end),
+            end=min(held[-1].end * seconds, end),
+            confidence=float(np.mean([letter.probability for letter in held])),
+        )
+        for text_, held in timed
+    )
+
+
+def _collapse(frames: _Frames) -> Iterator[_Letter]:
+    """Yield runs of equal tokens, blanks included."""
+    if not len(frames.tokens):
+        return
+    edges = np.flatnonzero(np.diff(frames.tokens)) + 1
+    for first, last in zip([0, *edges.tolist()], [*edges.tolist(), len(frames.tokens)], strict=True):
+        yield _Letter(
+            token=int(frames.tokens[first]),
+            start=int(frames.numbers[first]),
+            end=int(frames.numbers[last - 1]) + 1,
+            probability=float(frames.probabilities[first:last].mean()),
+        )
+
+
+def _characters(text: str, held: list[_Letter]) -> Iterator[tuple[str, list[_Letter]]]:
+    """Split a word of a script that writes no spaces into its characters, if each letter is one of them."""
+    if len(held) != len(text) or not any(_unspaced(character) for character in text):
+        yield text, held
+        return
+    part = ""
+    letters: list[_Letter] = []
+    for character, letter in zip(text, held, strict=True):
+        if part and not unicodedata.category(character).startswith("M"):  # a vowel sign belongs to the letter before it
+            yield part, letters
+            part, letters = "", []
+        part, letters = part + character, [*letters, letter]
+    yield part, letters
+
+
+def _unspaced(character: str) -> bool:
+    """True for Thai, Lao, Myanmar, Khmer, Japanese and Chinese characters (Unicode 16, Blocks.txt)."""
+    point = ord(character)
+    return (
+        0x0E00 <= point <= 0x0EFF
+        or 0x1000 <= point <= 0x109F
+        or 0x1780 <= point <= 0x17FF
+        or 0x3040 <= point <= 0x30FF
+        or (0x3400 <= point <= 0x9FFF or 0x20000 <= point <= 0x3FFFF)
+    )

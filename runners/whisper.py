@@ -1,0 +1,485 @@
+"""Whisper through transformers: any ``WhisperForConditionalGeneration`` folder, audio of any length.
+
+A clip of up to one window (30 s) is decoded in one go, greedily and without timestamps, as such checkpoints are
+evaluated. A longer one goes through Whisper's sequential long-form decoding (Radford et al. 2022, section 3.8): a window
+at a time with timestamp tokens, the next window starting where the last complete segment ended. In both, a window whose
+text loops or is improbable is decoded again at higher temperatures, and a window without speech is left out.
+
+The loop over windows is here, and not in transformers' ``generate``, for three reasons: what ``generate`` keeps of each
+window (scores, attention) grows with the clip; text can be shown while it comes; and the encoder, by far the largest
+part on a CPU, runs once a window instead of up to four times.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runners import checkpoint, word_times
+from runners.base import (
+    SAMPLE_RATE,
+    Clip,
+    ModelLoadError,
+    Placement,
+    Progress,
+    RunnerSpec,
+    Segment,
+    TranscribeOptions,
+    Transcript,
+    UnsupportedOption,
+    Word,
+)
+
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Tried in turn until a window's text is neither looping nor improbable. This and the three limits below: the paper's
+section 4.5 and openai/whisper ``transcribe.py``."""
+MAX_COMPRESSION = 2.4
+"""Bytes of text per byte of its zlib compression; above it the text repeats itself."""
+MIN_LOG_PROBABILITY = -1.0
+"""Mean natural logarithm of the probability of a window's tokens; below it the text is a guess."""
+MAX_NO_SPEECH = 0.6
+"""Probability of the no-speech token above which a window with an improbable text is left out."""
+PARTIAL_EVERY_SECONDS = 0.3
+
+WHISPER_CODES = {"jv": "jw"}
+"""ISO codes that have another name among Whisper's language tokens: Javanese is there under its old one."""
+
+
+@dataclass
+class _Loaded:
+    """A model with what has to be known of it."""
+
+    model: Any
+    extractor: Any
+    tokenizer: Any
+    placement: Placement
+    start: int
+    end: int
+    """Token ids of start of transcript and end of text; every id below ``end`` is text."""
+    no_timestamps: int
+    """Token id; the one before it is the no-speech token, those after it are timestamps."""
+    languages: dict[str, int]
+    """ISO code to token id; empty for an English-only checkpoint."""
+    transcribe: int | None
+    alignment_heads: tuple[tuple[int, int], ...]
+    """(layer, head) of the cross-attention that follows the audio; empty if the checkpoint names none."""
+
+    @property
+    def window(self) -> int:
+        """Samples that the encoder hears at once."""
+        return int(self.extractor.n_samples)
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples of one encoder frame, which is also the step of the timestamps."""
+        return self.window // int(self.model.config.max_source_positions)
+
+
+@dataclass
+class _Heard:
+    """What has been heard of a clip so far."""
+
+    tokens: list[int] = field(default_factory=list)
+    """Text tokens, all of them."""
+    words: list[Word] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    windows: int = 0
+    retried: int = 0
+    silent: int = 0
+
+
+class Whisper:
+    """Runs a Whisper checkpoint with PyTorch."""
+
+    def __init__(self, spec: RunnerSpec) -> None:
+        self._spec = spec
+        self._loaded: _Loaded | None = None
+
+    def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
+        """Load a transformers Whisper folder in float32, bfloat16 or float16.
+
+        Raises:
+            ModelLoadError: the folder is of another family, damaged or incomplete.
+            OutOfMemory: the model does not fit.
+        """
+        weights, config = checkpoint.read_config(weights, "whisper")
+        if config.get("model_type") != "whisper" or checkpoint.family_of(weights, config) != "whisper":
+            raise checkpoint.foreign(weights, config, "a Whisper checkpoint for transformers")
+        checkpoint.require_weights(weights)
+        checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",), ("vocab.json", "merges.txt"))
+        checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
+        progress.check()
+        from transformers import AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
+
+        with checkpoint.loading(weights):
+            tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+            extractor = AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+        progress.check()
+        model = checkpoint.load_model(WhisperForConditionalGeneration, weights, placement, attn_implementation="sdpa")
+        self._loaded = _describe(weights, model, extractor, tokenizer, placement)
+
+    def unload(self) -> None:
+        self._loaded = None
+        checkpoint.free_device_memory()
+
+    def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
+        """Hear a clip; the language is detected in its first window unless it is given.
+
+        Raises:
+            UnsupportedOption: the checkpoint does not know the language.
+            OutOfMemory: a window does not fit.
+            Cancelled: between two tokens at the latest, except inside the encoder.
+        """
+        loaded = self._loaded
+        if loaded is None:
+            raise ModelLoadError("The model is not loaded.", "Load it first.")
+        language = self._language(loaded, options.language)
+        progress.check()
+        import torch
+
+        heard = _Heard()
+        word_times_wanted = options.word_times and bool(loaded.alignment_heads)
+        is_long = len(clip.samples) > loaded.window
+        at = 0
+        with torch.inference_mode(), checkpoint.memory_limits():
+            while at < len(clip.samples):
+                progress.check()
+                samples = clip.samples[at : at + loaded.window]
+                encoded = _encode(loaded, samples)
+                no_speech, detected = _first_look(loaded, encoded)
+                language = language or detected
+                progress.check()
+                tokens = _decode(loaded, encoded, language, is_long, no_speech, heard, progress)
+                pieces, used = _split(tokens, loaded, len(samples), is_long)
+                text_tokens = [token for piece in pieces for token in piece.tokens]
+                words: list[Word] = []
+                if word_times_wanted and text_tokens:
+                    words = _time_words(loaded, encoded, language, text_tokens, at, len(samples))
+                heard.windows += 1
+                heard.tokens += text_tokens
+                heard.words += words
+                heard.segments += _segments(loaded, pieces, words, at, is_long)
+                at += used
+                if heard.tokens and at < len(clip.samples):
+                    progress.partial(_text(loaded, heard.tokens))
+        end = len(clip.samples) / SAMPLE_RATE
+        return Transcript(
+            text=_text(loaded, heard.tokens),
+            words=word_times.in_order(heard.words, end),
+            segments=word_times.in_order(heard.segments, end),
+            language=language,
+            notes=_notes(loaded, heard, options),
+        )
+
+    def _language(self, loaded: _Loaded, wanted: str | None) -> str | None:
+        if not loaded.languages:
+            if wanted not in (None, "en"):
+                raise UnsupportedOption(
+                    f"{self._spec.label} hears English only, not {wanted!r}.", "Choose a multilingual checkpoint."
+                )
+            return "en"
+        if wanted is not None and wanted not in loaded.languages:
+            raise UnsupportedOption(
+                f"{self._spec.label} does not know the language {wanted!r}.",
+                "Leave the language open, or choose another system.",
+            )
+        return wanted
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A segment inside a window; times in encoder frames from the window's start, None if the model gave none."""
+
+    tokens: list[int]
+    start: int | None
+    end: int | None
+
+
+def _describe(weights: Path, model: Any, extractor: Any, tokenizer: Any, placement: Placement) -> _Loaded:
+    """Read off what the decoding needs, from the vocabulary where an old checkpoint's generation config lacks it."""
+    config, generation = model.config, model.generation_config
+    vocabulary: dict[str, int] = tokenizer.get_vocab()
+    special = {text: token for text, token in vocabulary.items() if text.startswith("<|") and token < config.vocab_size}
+    start, end, no_timestamps = (special.get(f"<|{name}|>") for name in ("startoftranscript", "endoftext", "notimestamps"))
+    if start is None or end is None or no_timestamps is None:
+        raise ModelLoadError(
+            f"{weights} has a tokenizer without Whisper's special tokens.",
+            "Take the tokenizer files from the original checkpoint.",
+        )
+    if getattr(extractor, "sampling_rate", None) != SAMPLE_RATE or not hasattr(extractor, "n_samples"):
+        raise ModelLoadError(
+            f"{weights} has a feature extractor that is not Whisper's.", "Fetch the checkpoint's other files too."
+        )
+    if extractor.feature_size != config.num_mel_bins:
+        raise ModelLoadError(
+            f"{weights} has a feature extractor with {extractor.feature_size} bands, its model needs {config.num_mel_bins}.",
+            "Take preprocessor_config.json from the original checkpoint.",
+        )
+    if len(vocabulary) > config.vocab_size:
+        raise ModelLoadError(
+            f"{weights} has a tokenizer with {len(vocabulary)} tokens, its model knows {config.vocab_size}.",
+            "Take the tokenizer files from the original checkpoint.",
+        )
+    codes = {token: code[1] for text, token in special.items() if (code := re.fullmatch(r"<\|([a-z]{2,3})\|>", text))}
+    transcribe = special.get("<|transcribe|>")
+    is_multilingual = getattr(generation, "is_multilingual", None)
+    if is_multilingual is None:
+        is_multilingual = transcribe is not None and config.vocab_size >= 51_865  # the English vocabulary is smaller by one
+    known = getattr(generation, "lang_to_id", None) or {f"<|{code}|>": token for token, code in codes.items()}
+    generation.is_multilingual = bool(is_multilingual)
+    generation.no_timestamps_token_id = no_timestamps
+    generation.forced_decoder_ids = None  # of old checkpoints; it would win over the language
+    if is_multilingual:
+        generation.lang_to_id = known
+        generation.task_to_id = {"transcribe": transcribe, "translate": special.get("<|translate|>")}
+    iso = {theirs: code for code, theirs in WHISPER_CODES.items()}
+    languages = {iso.get(name[2:-2], name[2:-2]): token for name, token in known.items()}
+    heads = getattr(generation, "alignment_heads", None) or ()
+    fit = all(layer < config.decoder_layers and head < config.decoder_attention_heads for layer, head in heads)
+    return _Loaded(
+        model=model,
+        extractor=extractor,
+        tokenizer=tokenizer,
+        placement=placement,
+        start=start,
+        end=end,
+        no_timestamps=no_timestamps,
+        languages=languages if is_multilingual else {},
+        transcribe=transcribe,
+        alignment_heads=tuple((int(layer), int(head)) for layer, head in heads) if fit else (),
+    )
+
+
+def _encode(loaded: _Loaded, samples: Any) -> Any:
+    """Run the encoder over one window of samples (T,), padded with silence as in training."""
+    features = loaded.extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features  # (1, bands, frames)
+    model = loaded.model
+    return model.get_encoder()(features.to(device=model.device, dtype=model.dtype))
+
+
+def _first_look(loaded: _Loaded, encoded: Any) -> tuple[float, str | None]:
+    """Return the probability that nobody speaks, and the likeliest language (None if the checkpoint knows one only)."""
+    import torch
+
+    start = torch.tensor([[loaded.start]], device=loaded.model.device)
+    logits = loaded.model(encoder_outputs=encoded, decoder_input_ids=start, use_cache=False).logits[0, -1].float()
+    no_speech = float(logits.softmax(-1)[loaded.no_timestamps - 1])
+    if not loaded.languages:
+        return no_speech, None
+    codes = list(loaded.languages)
+    scores = logits[torch.tensor([loaded.languages[code] for code in codes], device=logits.device)]
+    return no_speech, codes[int(scores.argmax())]
+
+
+def _decode(
+    loaded: _Loaded,
+    encoded: Any,
+    language: str | None,
+    timestamps: bool,
+    no_speech: float,
+    heard: _Heard,
+    progress: Progress,
+) -> list[int]:
+    """Return the window's tokens, text and timestamps; empty if nobody speaks in it."""
+    import torch
+
+    prompt: dict[str, Any] = {}
+    if loaded.languages and language is not None:
+        prompt = {"language": f"<|{WHISPER_CODES.get(language, language)}|>", "task": "transcribe"}
+    tries: list[tuple[bool, float, list[int]]] = []  # (does not loop, log probability, tokens)
+    for temperature in TEMPERATURES:
+        if temperature > 0:
+            torch.manual_seed(0)  # a comparison that is run again must not change
+        watch = _Watch(loaded, heard.tokens, progress)
+        output = loaded.model.generate(
+            encoder_outputs=encoded,
+            return_timestamps=timestamps,
+            temperature=temperature,
+            top_k=0,  # when sampling, from the whole vocabulary
+            num_beams=1,
+            force_unique_generate_call=True,
+            return_dict_in_generate=True,
+            output_scores=True,
+            stopping_criteria=[watch],
+            **prompt,
+        )
+        tokens: list[int] = output.sequences[0, -len(output.scores) :].tolist()
+        log_probability = _log_probability(output.scores, tokens, temperature)
+        tokens = [token for token in tokens if token != loaded.end]
+        text = _text(loaded, [token for token in tokens if token < loaded.end]).encode()
+        loops = len(text) / len(zlib.compress(text)) > MAX_COMPRESSION if text else False
+        if no_speech > MAX_NO_SPEECH and log_probability < MIN_LOG_PROBABILITY:
+            heard.silent += 1
+            return []
+        tries.append((not loops, log_probability, tokens))
+        if not loops and log_probability >= MIN_LOG_PROBABILITY:
+            break
+    heard.retried += len(tries) > 1
+    if tries[-1][0] and tries[-1][1] >= MIN_LOG_PROBABILITY:
+        return tries[-1][2]
+    return max(tries, key=lambda attempt: attempt[:2])[2]
+
+
+def _log_probability(scores: Sequence[Any], tokens: list[int], temperature: float) -> float:
+    """Return the tokens' mean log probability; ``scores`` are (1, vocabulary) each, already divided by the temperature."""
+    import torch
+
+    heat = temperature if temperature > 0 else 1.0
+    chosen = [(score[0].float() * heat).log_softmax(-1)[token] for score, token in zip(scores, tokens, strict=True)]
+    return float(torch.stack(chosen).mean())
+
+
+class _Watch:
+    """A stopping criterion that never stops: it shows the text so far, and lets a cancel through between two tokens."""
+
+    def __init__(self, loaded: _Loaded, before: list[int], progress: Progress) -> None:
+        self._loaded = loaded
+        self._before = before
+        self._progress = progress
+        self._due = time.monotonic() + PARTIAL_EVERY_SECONDS
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        import torch
+
+        self._progress.check()
+        if time.monotonic() >= self._due:
+            tokens = [token for token in input_ids[0].tolist() if token < self._loaded.end]
+            self._progress.partial(_text(self._loaded, self._before + tokens))
+            self._due = time.monotonic() + PARTIAL_EVERY_SECONDS
+        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+
+def _split(tokens: list[int], loaded: _Loaded, samples: int, timestamps: bool) -> tuple[list[_Piece], int]:
+    """Cut a window's tokens at its timestamps.
+
+    Returns:
+        The segments, and how many of the window's ``samples`` they settle: all of them, unless speech goes on after the
+        last complete segment; then the next window starts there.
+    """
+    if not timestamps:
+        text = [token for token in tokens if token < loaded.end]
+        return ([_Piece(text, None, None)] if text else []), samples
+    first = loaded.no_timestamps + 1
+    pieces: list[_Piece] = []
+    text = []
+    start = last = 0
+    closed = 0  # timestamps in a row just before here
+    for token in tokens:
+        if token < loaded.end:
+            if not text:
+                start = last
+            text.append(token)
+            closed = 0
+        elif token >= first:
+            last = token - first
+            closed += 1
+            if text:
+                pieces.append(_Piece(text, start, last))
+                text = []
+    goes_on = bool(text) or closed >= 2
+    settled = min(last * loaded.samples_per_frame, samples)
+    if pieces and goes_on and settled > 0:
+        return pieces, settled
+    if text:
+        pieces.append(_Piece(text, start, samples // loaded.samples_per_frame))
+    return pieces, samples
+
+
+def _segments(loaded: _Loaded, pieces: list[_Piece], words: list[Word], at: int, is_long: bool) -> list[Segment]:
+    """Turn pieces into segments with seconds of the clip; ``at`` is the window's first sample."""
+    if not is_long:
+        start, end = (words[0].start, words[-1].end) if words else (None, None)
+        return [Segment(_text(loaded, piece.tokens), start, end) for piece in pieces]
+
+    def seconds(frame: int | None) -> float | None:
+        return None if frame is None else (at + frame * loaded.samples_per_frame) / SAMPLE_RATE
+
+    return [Segment(_text(loaded, piece.tokens), seconds(piece.start), seconds(piece.end)) for piece in pieces]
+
+
+def _time_words(loaded: _Loaded, encoded: Any, language: str | None, tokens: list[int], at: int, samples: int) -> list[Word]:
+    """Time a window's words: one pass of the decoder over its finished text, and the attention of the alignment heads."""
+    import torch
+
+    model = loaded.model
+    prompt = [loaded.start]
+    if loaded.languages and language is not None and loaded.transcribe is not None:
+        prompt += [loaded.languages[language], loaded.transcribe]
+    room = int(model.config.max_target_positions) - len(prompt) - 2
+    groups = word_times.words_of(tokens, lambda part: _raw_text(loaded, part), language)
+    ids = torch.tensor([[*prompt, loaded.no_timestamps, *tokens[:room], loaded.end]], device=model.device)
+    attention, logits = _attend(loaded, encoded, ids)  # (heads, tokens, frames), (tokens, vocabulary)
+    chosen = logits.softmax(-1)[torch.arange(ids.shape[1] - 1), ids[0, 1:]][len(prompt) : -1].cpu()  # (text tokens,)
+    frames = max(1, -(-samples // loaded.samples_per_frame))
+    attention = attention[..., :frames]
+    attention = (attention - attention.mean(-2, keepdim=True)) / (attention.std(-2, keepdim=True, unbiased=False) + 1e-8)
+    width = int(getattr(model.config, "median_filter_width", 7))
+    if frames > width:
+        padded = torch.nn.functional.pad(attention, (width // 2, width // 2), mode="reflect")
+        attention = padded.unfold(-1, width, 1).median(-1).values
+    # The row of a token is where it is read; the token itself was chosen one row earlier.
+    begins = word_times.warp(attention.mean(0)[len(prompt) : -1].cpu().numpy())  # (text tokens + 1,)
+    seconds = (at + np.minimum(begins * loaded.samples_per_frame, samples)) / SAMPLE_RATE
+    return [
+        Word(text, float(seconds[first]), float(seconds[last]), float(chosen[first:last].mean()))
+        if last < len(seconds)
+        else Word(text)
+        for text, first, last in groups
+    ]
+
+
+def _attend(loaded: _Loaded, encoded: Any, ids: Any) -> tuple[Any, Any]:
+    """Return the alignment heads' cross-attention (heads, tokens, frames) and the logits (tokens, vocabulary), float32.
+
+    The attention is taken from the layers as they run, so that one layer's is held at a time; only PyTorch's plain
+    ("eager") attention gives it at all.
+    """
+    import torch
+
+    rows: dict[tuple[int, int], Any] = {}
+    layers = loaded.model.get_decoder().layers
+    hooks = []
+    for number in {layer for layer, _ in loaded.alignment_heads}:
+        wanted = [head for layer, head in loaded.alignment_heads if layer == number]
+
+        def keep(_: Any, __: Any, output: Any, number: int = number, wanted: list[int] = wanted) -> None:
+            for head in wanted:
+                rows[number, head] = output[1][0, head].float()
+
+        hooks.append(layers[number].encoder_attn.register_forward_hook(keep))
+    loaded.model.set_attn_implementation("eager")
+    try:
+        logits = loaded.model(encoder_outputs=encoded, decoder_input_ids=ids, use_cache=False).logits[0].float()
+    finally:
+        loaded.model.set_attn_implementation("sdpa")
+        for hook in hooks:
+            hook.remove()
+    return torch.stack([rows[head] for head in loaded.alignment_heads]), logits
+
+
+def _raw_text(loaded: _Loaded, tokens: list[int]) -> str:
+    return str(loaded.tokenizer.decode(tokens, clean_up_tokenization_spaces=False))
+
+
+def _text(loaded: _Loaded, tokens: list[int]) -> str:
+    return _raw_text(loaded, tokens).strip() if tokens else ""
+
+
+def _notes(loaded: _Loaded, heard: _Heard, options: TranscribeOptions) -> tuple[str, ...]:
+    notes = []
+    if heard.windows > 1:
+        notes.append(f"heard in {heard.windows} windows")
+    if heard.silent:
+        notes.append(f"{heard.silent} windows without speech left out")
+    if heard.retried:
+        notes.append(f"{heard.retried} windows decoded more than once, because the text looped or was improbable")
+    if options.word_times and not loaded.alignment_heads:
+        notes.append("no word times: the checkpoint does not name its alignment heads")
+    return tuple(notes)
