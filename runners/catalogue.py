@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from runners.base import DeviceKind, Dtype, RunnerError, RunnerSpec
 from runners.settings import Settings
-from runners.weights import is_folder, looks_like_path
+from runners.weights import Format, is_folder, looks_like_path
 
 SCRIPTED = "scripted"
 """The family that says what a script tells it: for tests and for trying the page, offered only where it is named."""
@@ -36,9 +36,13 @@ class Heard:
     model_types: tuple[str, ...] = ()
     architecture_ending: str | None = None
     """Known by the name of its class, where the types are too many to list."""
-    formats: tuple[str, ...] = ("safetensors", "pytorch")
+    formats: tuple[Format, ...] = ("safetensors", "pytorch")
+    converts: tuple[Format, ...] = ()
+    """Which of these are converted on first use."""
+    converting_requires: tuple[str, ...] = ()
+    """Packages that only the conversion needs."""
 
-    def fits(self, model_type: str | None, architectures: tuple[str, ...], kind: str) -> bool:
+    def fits(self, model_type: str | None, architectures: tuple[str, ...], kind: Format) -> bool:
         """True if such a checkpoint may be loaded; a configuration that does not say what it is gets the benefit."""
         if kind not in self.formats:
             return False
@@ -56,6 +60,8 @@ CHECKPOINTS: Mapping[str, Heard] = MappingProxyType(
             "a Whisper model, for CTranslate2 or transformers",
             model_types=("whisper",),
             formats=("ctranslate2", "safetensors", "pytorch"),
+            converts=("safetensors", "pytorch"),
+            converting_requires=("transformers", "torch"),
         ),
         "ctc": Heard("a model with a CTC head (…ForCTC)", architecture_ending="ForCTC"),
     }

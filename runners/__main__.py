@@ -1,0 +1,125 @@
+"""``python -m runners``: every system, and whether it can run here. The table is for people, ``--json`` for programs.
+
+Exit status: 0, or 2 for wrong usage or wrong settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from runners.availability import availability, gigabytes
+from runners.base import Availability, RunnerSpec
+from runners.catalogue import UnknownRunner, offered
+from runners.machine import Machine, probe
+from runners.settings import SettingsError, read_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the systems. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m runners", description="Say which systems can run on this machine.")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--runners",
+        metavar="NAMES",
+        help="only these, comma-separated: family, or family:model[@revision] with a hub id or a folder",
+    )
+    chosen = parser.parse_args(arguments)
+    try:
+        settings = read_settings(runners=chosen.runners)
+        specs = offered(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"Wrong settings: {plain(str(error))}\n")
+        return 2
+    except UnknownRunner as error:
+        sys.stderr.write(f"{error} {error.fix}\n")
+        return 2
+    machine = probe()
+    rows = [(spec, availability(spec, machine, settings)) for spec in specs]
+    if chosen.json:
+        answer = {"machine": machine_json(machine), "runners": [runner_json(spec, found) for spec, found in rows]}
+        sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(table(machine, rows, width=shutil.get_terminal_size((100, 24)).columns))
+    return 0
+
+
+def machine_json(machine: Machine) -> dict[str, Any]:
+    """The machine as plain data; unknown is None."""
+    return asdict(machine)
+
+
+def runner_json(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
+    """One system and its availability as plain data; unknown is None."""
+    return {
+        "name": spec.name,
+        "label": spec.label,
+        "family": spec.family,
+        "model": spec.model,
+        "revision": spec.revision,
+        "parameters": spec.parameters,
+        "languages": list(spec.languages) if spec.languages is not None else None,
+        "license": spec.license,
+        "state": found.state,
+        "reason": found.reason,
+        "fix": found.fix,
+        "download_bytes": found.download_bytes,
+        "device": found.placement.device if found.ok else None,
+        "dtype": found.placement.dtype if found.ok else None,
+        "need_bytes": found.placement.need_bytes if found.ok else None,
+    }
+
+
+def table(machine: Machine, rows: Sequence[tuple[RunnerSpec, Availability]], width: int = 100) -> str:
+    """The systems as aligned text: those that can run, then those that cannot, each with its reason and its fix."""
+    devices = "; ".join(
+        f"{plain(device.name)}, {gigabytes(device.free_bytes)} free" if device.free_bytes is not None else plain(device.name)
+        for device in machine.devices
+    )
+    lines = [f"This machine: {devices}; {machine.cores} {'core' if machine.cores == 1 else 'cores'}."]
+    lines += [f"Note: {plain(note)}" for note in machine.notes]
+    cells = [("NAME", "STATE", "DEVICE", "PRECISION", "MEMORY", "PARAMETERS")]
+    ready = [(spec, found) for spec, found in rows if found.ok]
+    for spec, found in ready:
+        place = found.placement
+        download = f" {gigabytes(found.download_bytes)}" if found.download_bytes is not None else ""
+        cells.append(
+            (
+                plain(spec.name),
+                found.state + download,
+                place.device,
+                place.dtype,
+                gigabytes(place.need_bytes) if place.need_bytes is not None else "unknown",
+                f"{spec.parameters / 1e6:.0f} M" if spec.parameters is not None else "unknown",
+            )
+        )
+    if ready:
+        widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+        lines += ["", *("  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in cells)]
+    skipped = [(spec, found) for spec, found in rows if not found.ok]
+    if skipped:
+        lines += ["", "SKIPPED"]
+    for spec, found in skipped:
+        lines.append(plain(spec.name))
+        for sentence in (found.reason, f"Fix: {found.fix}" if found.fix else None):
+            if sentence:
+                lines += textwrap.wrap(
+                    plain(sentence), max(40, width), initial_indent="    ", subsequent_indent="    ",
+                    break_long_words=False, break_on_hyphens=False,
+                )  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """Text that cannot steer a terminal: a folder's name may hold escape sequences."""
+    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
