@@ -1,0 +1,283 @@
+"""The command line: ``python -m comparisons CLIP [CLIP ...] --runners a,b``.
+
+Results go to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from comparisons import history, report
+from comparisons.compare import Comparison, begin, fold
+from comparisons.normalise import NORMALISERS, choose
+from comparisons.run import Cancels, Comparing
+from runners import catalogue
+from runners.base import Clip, Contender, RunnerError, TranscribeOptions
+from runners.events import Event, Finished
+from runners.settings import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from runners.pool import Pool
+
+RAN, WRONG_USAGE, ALL_SKIPPED, INTERRUPTED, PIPE_CLOSED = 0, 2, 3, 130, 141
+"""Exit codes; the last two are what shells give for SIGINT and SIGPIPE."""
+
+GRACE_SECONDS = 15.0
+"""How long an interrupted comparison waits for its runners to stop."""
+
+EPILOG = """\
+A runner is named family (its default model) or family:model[@revision], where model is a hub id or a local folder;
+"python -m runners" lists them. A comma inside a folder's name is written "\\,".
+
+formats:
+  table   for people; several clips are followed by counts pooled over all
+  json    one JSON object a clip, one a line, each printed as soon as its clip is done
+  csv     a row for each clip and contender
+  html    one file that needs nothing else
+
+exit codes:
+  0    at least one contender ran
+  2    wrong usage, or none of the clips could be read (a clip that cannot be read beside others is reported and left out)
+  3    every contender was skipped
+  130  interrupted with Ctrl-C; what had finished is printed
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compare contenders on clips; returns the exit code."""
+    parser = _parser()
+    wanted = parser.parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if wanted.reference is not None and wanted.reference_file is not None:
+        parser.error("give --reference or --reference-file, not both")
+    if len(wanted.clips) > 1 and (wanted.reference is not None or wanted.reference_file is not None):
+        parser.error("a reference belongs to one clip, and there are several")
+    try:
+        settings = read_settings()
+        reference = wanted.reference if wanted.reference_file is None else _read_text(wanted.reference_file)
+        options = TranscribeOptions(language=wanted.language)
+        contenders = list(dict.fromkeys(Contender(catalogue.spec_for(name), options) for name in wanted.runners))
+    except SettingsError as error:
+        parser.error(str(error))
+    except OSError as error:
+        parser.error(f"{error.filename or wanted.reference_file}: {error.strerror}")
+    except RunnerError as error:
+        parser.error(f"{error} {error.fix or ''}".rstrip())
+    if wanted.output is not None and not wanted.output.parent.is_dir():
+        parser.error(f"--output: there is no folder {wanted.output.parent}")
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper):  # on some systems a pipe gets an encoding that lacks most of the world's letters
+        out.reconfigure(encoding=None if out.isatty() else "utf-8", errors="backslashreplace")
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # a library that prints must not print into the results
+            return _run(wanted, settings, contenders, reference, out)
+    except BrokenPipeError:
+        # Nobody reads any more. What is still buffered must not raise again while the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        return PIPE_CLOSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m comparisons",
+        description="Let several speech-to-text systems hear the same clips, and compare what they say.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("clips", nargs="+", metavar="CLIP", type=Path, help="audio or video file")
+    parser.add_argument(
+        "--runners",
+        required=True,
+        action="extend",
+        type=_names,
+        metavar="A,B,…",
+        help="the systems, separated by commas; may be given more than once",
+    )
+    parser.add_argument("--reference", metavar="TEXT", help='the true text; "" if nothing is said')
+    parser.add_argument("--reference-file", type=Path, metavar="F", help="a text file with the true text (UTF-8)")
+    parser.add_argument(
+        "--language", metavar="L", type=_language, help="ISO 639-1 code of the speech, e.g. en; default: left open"
+    )
+    parser.add_argument(
+        "--normaliser", metavar="N", choices=tuple(NORMALISERS), help=f"{', '.join(NORMALISERS)}; default: by language"
+    )
+    parser.add_argument("--repeat", metavar="N", type=_positive, default=1, help="timed runs of each system; default: 1")
+    parser.add_argument("--format", choices=("table", "json", "csv", "html"), default="table", help="default: table")
+    parser.add_argument("--output", type=Path, metavar="F", help="write the results into a file instead")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    names = [part.replace("\\,", ",").strip() for part in re.split(r"(?<!\\),", text)]
+    names = [name for name in names if name]
+    if not names:
+        raise argparse.ArgumentTypeError("no system is named")
+    return names
+
+
+def _language(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a language code; write en, de, zh …")
+    return text.lower()
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs; write 1 or more")
+    return int(text)
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig", errors="replace").strip()
+
+
+def _run(
+    wanted: argparse.Namespace, settings: Settings, contenders: list[Contender], reference: str | None, out: TextIO
+) -> int:
+    finished: list[Comparison] = []
+    interrupted = False
+    stream = wanted.format == "json" and wanted.output is None
+    shown = sys.stderr.isatty() and (out.isatty() or wanted.output is not None)
+    with contextlib.ExitStack() as stack:
+        pool = None
+        progress = stack.enter_context(_Bar(len(wanted.clips) * len(contenders), shown))
+        for path in wanted.clips:
+            try:
+                clip = _decoded(path, settings, reference, wanted.language)
+                if pool is None:
+                    pool = stack.enter_context(contextlib.closing(_pool(settings)))
+            except (RunnerError, OSError) as error:
+                progress.say(f"{path}: {error} {getattr(error, 'fix', None) or ''}".rstrip())
+                progress.skip(len(contenders))
+                continue
+            except KeyboardInterrupt:
+                interrupted = True
+                break
+            comparison = begin(clip, contenders, choose(wanted.normaliser, clip.language, clip.reference or ""))
+            cancels = Cancels()
+            with Comparing(clip, contenders, pool, repeat=wanted.repeat, cancel=cancels) as comparing:
+                try:
+                    for event in _events(comparing):
+                        comparison = fold(comparison, event)
+                        progress.show(clip.source, event)
+                except KeyboardInterrupt:
+                    interrupted = True
+                    cancels.cancel_all()
+                    for event in _events(comparing, GRACE_SECONDS):
+                        comparison = fold(comparison, event)
+            finished.append(comparison)
+            if comparison.finished and settings.history_folder is not None:
+                _keep(comparison, settings.history_folder, progress.say)
+            if stream:
+                print(_json(comparison), file=out, flush=True)
+            if interrupted:
+                break
+    if finished and not stream:
+        text = _WRITERS[wanted.format](finished)
+        if wanted.output is None:
+            out.write(text)
+            out.flush()
+        else:
+            try:
+                wanted.output.write_text(text, encoding="utf-8", errors="backslashreplace")
+            except OSError as error:
+                sys.stderr.write(f"{wanted.output} could not be written: {error}\n")
+                return WRONG_USAGE
+    if interrupted:
+        return INTERRUPTED
+    if not finished:
+        return WRONG_USAGE
+    ran = any(column.state == "ok" for comparison in finished for column in comparison.columns)
+    return RAN if ran else ALL_SKIPPED
+
+
+def _decoded(path: Path, settings: Settings, reference: str | None, language: str | None) -> Clip:
+    from runners.audio import decode
+
+    return decode(
+        path,
+        max_seconds=settings.max_clip_seconds,
+        max_bytes=int(settings.max_file_mb * 1e6),
+        reference=reference,
+        language=language,
+    )
+
+
+def _pool(settings: Settings) -> Pool:
+    from runners.pool import Pool
+
+    from runners import machine
+
+    return Pool(settings, machine.look() if settings.device == "cpu" else machine.probe())
+
+
+def _events(comparing: Comparing, most_seconds: float = float("inf")) -> Iterator[Event]:
+    until = time.monotonic() + most_seconds
+    while not comparing.finished and time.monotonic() < until:
+        yield from comparing.events(timeout=0.5)
+
+
+def _keep(comparison: Comparison, folder: Path, say: Callable[[str], None]) -> None:
+    try:
+        history.keep(comparison, folder)
+    except OSError as error:
+        say(f"The comparison could not be kept: {error}")
+
+
+def _json(comparison: Comparison) -> str:
+    return json.dumps(report.to_dict(comparison), ensure_ascii=False, allow_nan=False)
+
+
+def _json_lines(comparisons: list[Comparison]) -> str:
+    return "".join(_json(comparison) + "\n" for comparison in comparisons)
+
+
+_WRITERS: dict[str, Callable[[list[Comparison]], str]] = {
+    "table": report.to_table,
+    "json": _json_lines,
+    "csv": report.to_csv,
+    "html": report.to_html,
+}
+
+
+class _Bar:
+    """A progress bar on a terminal; without one, only what must be said."""
+
+    def __init__(self, total: int, shown: bool) -> None:
+        from tqdm import tqdm  # type: ignore[import-untyped]
+
+        self._bar = tqdm(total=total, unit="run", file=sys.stderr, disable=not shown, leave=False)
+
+    def show(self, source: str, event: Event) -> None:
+        self._bar.set_description_str(f"{source}: {event.contender.spec.label}", refresh=False)
+        self._bar.set_postfix_str(type(event).__name__.lower(), refresh=True)
+        if isinstance(event, Finished):
+            self._bar.update()
+
+    def skip(self, number: int) -> None:
+        self._bar.update(number)
+
+    def say(self, text: str) -> None:
+        self._bar.clear()
+        sys.stderr.write(text + "\n")
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
