@@ -219,7 +219,8 @@ def _pool(settings: Settings) -> Pool:
 
     from runners import machine
 
-    return Pool(settings, machine.look() if settings.device == "cpu" else machine.probe())
+    found = machine.look() if settings.device == "cpu" else machine.probe()
+    return Pool(settings, lambda: machine.refresh(found))
 
 
 def _events(comparing: Comparing, most_seconds: float = float("inf")) -> Iterator[Event]:

@@ -11,9 +11,8 @@ from comparisons.normalise import normaliser
 from comparisons.score import Score, pooled, score
 
 BASIC = normaliser("basic")
-TEXTS = st.lists(
-    st.sampled_from(["please", "schedule", "the", "budget", "review", "for", "thursday", "नमस्ते"]), max_size=12
-).map(" ".join)
+WORDS = ["please", "schedule", "the", "budget", "review", "for", "thursday", "नमस्ते"]
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
 
 
 def scored(reference: str, hypothesis: str, normaliser_name: str = "basic", language: str | None = None) -> Score:
