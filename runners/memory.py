@@ -14,7 +14,9 @@ from typing import Any
 
 from runners.base import Placement
 
-_OWN_MEMORY = ("cuda", "rocm", "xpu")
+OWN_MEMORY = ("cuda", "rocm", "xpu")
+"""Devices whose memory is counted apart from the main memory."""
+
 _SHORTAGE = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to allocate", "not enough memory")
 
 
@@ -27,7 +29,7 @@ def synchronise(placement: Placement) -> None:
 
 def held_bytes(placement: Placement) -> int | None:
     """Bytes held now: on the device where it has memory of its own, else resident in this process."""
-    if placement.device in _OWN_MEMORY:
+    if placement.device in OWN_MEMORY:
         device = _torch_device(placement)
         return int(device.memory_reserved()) if device is not None else None
     return resident_bytes()
@@ -35,7 +37,7 @@ def held_bytes(placement: Placement) -> int | None:
 
 def peak_bytes(placement: Placement) -> int | None:
     """The most bytes held since ``forget_peak``: on the device where it has memory of its own, else of this process."""
-    if placement.device in _OWN_MEMORY:
+    if placement.device in OWN_MEMORY:
         device = _torch_device(placement)
         return int(device.max_memory_allocated()) if device is not None else None
     # Not ru_maxrss on Linux: it starts at what the *parent* held when it started this process.
@@ -56,7 +58,7 @@ def peak_bytes(placement: Placement) -> int | None:
 
 def forget_peak(placement: Placement) -> None:
     """Let ``peak_bytes`` start again from what is held now, where that can be done."""
-    if placement.device in _OWN_MEMORY:
+    if placement.device in OWN_MEMORY:
         device = _torch_device(placement)
         if device is not None:
             device.reset_peak_memory_stats()

@@ -75,23 +75,32 @@ class Worker(Protocol):
 
     def close(self) -> None: ...
 
+    def ask_to_end(self) -> None: ...
+
     def kill(self) -> None: ...
 
 
-class _Clock:
+class Clock:
     """What is being waited for, and until when."""
 
     def __init__(self, seconds: float, error: RunnerTimeout) -> None:
-        self.done_bytes: int | None = None
+        self._done_bytes: int | None = None
         self.restart(seconds, error)
 
     def restart(self, seconds: float, error: RunnerTimeout) -> None:
-        self.ends_at = time.monotonic() + seconds
+        """Wait from now on for so long, and then give this reason."""
+        self._ends_at = time.monotonic() + seconds
         self.error = error
+
+    def arrived(self, done_bytes: int) -> None:
+        """A download has come so far; one that stands still does not start the clock again."""
+        if done_bytes != self._done_bytes:
+            self._done_bytes = done_bytes
+            self.restart(*stalled())
 
     @property
     def left_seconds(self) -> float:
-        return max(0.0, self.ends_at - time.monotonic())
+        return max(0.0, self._ends_at - time.monotonic())
 
 
 class ProcessWorker:
@@ -152,7 +161,7 @@ class ProcessWorker:
             RunnerError: what the runner or the hub raised, or how the child died.
             Cancelled: ``stopped`` said so.
         """
-        self._do({"do": "fetch", "spec": wire.as_message(self.spec)}, None, self._stall_clock(), None, progress, stopped)
+        self._do({"do": "fetch", "spec": wire.as_message(self.spec)}, None, Clock(*stalled()), None, progress, stopped)
 
     def load(
         self, placement: Placement, *, deadline_seconds: float, progress: JobProgress, stopped: Callable[[], bool]
@@ -163,17 +172,14 @@ class ProcessWorker:
             RunnerError: what the runner raised, how the child died, or that it took too long.
             Cancelled: ``stopped`` said so.
         """
-        error = RunnerTimeout(
-            f"It took longer than {deadline_seconds:g} s to load.",
-            "Choose a smaller model, or raise EARSHOT_LOAD_TIMEOUT_SECONDS.",
-        )
+        limit = deadline_seconds, too_long_to_load(deadline_seconds)
         command = {
             "do": "load",
             "spec": wire.as_message(self.spec),
             "placement": wire.as_message(placement),
             "deadline_seconds": deadline_seconds,
         }
-        answer = self._do(command, None, _Clock(deadline_seconds, error), (deadline_seconds, error), progress, stopped)
+        answer = self._do(command, None, Clock(*limit), limit, progress, stopped)
         return Loaded(answer["load_seconds"], answer["held_bytes"])
 
     def transcribe(
@@ -192,7 +198,7 @@ class ProcessWorker:
             RunnerError: what the runner raised, how the child died, or that it took too long.
             Cancelled: ``stopped`` said so.
         """
-        error = too_slow(clip, deadline_seconds)
+        limit = deadline_seconds, too_slow(clip, deadline_seconds)
         command = {
             "do": "transcribe",
             "clip": wire.clip_message(clip),
@@ -200,8 +206,7 @@ class ProcessWorker:
             "repeat": repeat,
             "deadline_seconds": deadline_seconds,
         }
-        clock = _Clock(deadline_seconds, error)
-        answer = self._do(command, clip.samples, clock, (deadline_seconds, error), progress, stopped)
+        answer = self._do(command, clip.samples, Clock(*limit), limit, progress, stopped)
         try:
             return Heard(wire.transcript_from(answer["transcript"]), tuple(answer["runs"]), answer["peak_memory"])
         except wire.FrameError as error:
@@ -238,12 +243,30 @@ class ProcessWorker:
         self,
         command: wire.Message,
         samples: wire.Samples | None,
-        clock: _Clock,
+        clock: Clock,
         limit: tuple[float, RunnerTimeout] | None,
         progress: JobProgress,
         stopped: Callable[[], bool],
     ) -> wire.Message:
-        """Give the child a job and wait for its last message, its death, the deadline or a cancel."""
+        """Give the child a job and wait for it. A fault on this side of the wall ends the child: it would go on working."""
+        try:
+            return self._converse(command, samples, clock, limit, progress, stopped)
+        except (Cancelled, RunnerError):
+            raise
+        except BaseException:
+            self.kill()
+            raise
+
+    def _converse(
+        self,
+        command: wire.Message,
+        samples: wire.Samples | None,
+        clock: Clock,
+        limit: tuple[float, RunnerTimeout] | None,
+        progress: JobProgress,
+        stopped: Callable[[], bool],
+    ) -> wire.Message:
+        """Send a job and wait for its last message, the child's death, the deadline or a cancel."""
         self._job += 1
         self._log.clear()
         self._oom_kills = oom_kills()
@@ -284,13 +307,11 @@ class ProcessWorker:
                 raise clock.error
 
     def _tell(
-        self, message: wire.Message, clock: _Clock, limit: tuple[float, RunnerTimeout] | None, progress: JobProgress
+        self, message: wire.Message, clock: Clock, limit: tuple[float, RunnerTimeout] | None, progress: JobProgress
     ) -> None:
         match message["tell"]:
             case "downloading":
-                if message["done_bytes"] != clock.done_bytes:
-                    clock.done_bytes = message["done_bytes"]
-                    clock.restart(STALL_SECONDS, self._stall_clock().error)
+                clock.arrived(message["done_bytes"])
                 progress.downloading(message["done_bytes"], message["total_bytes"])
             case "loading" | "running" as step:
                 if limit is not None:
@@ -298,10 +319,6 @@ class ProcessWorker:
                 progress.loading() if step == "loading" else progress.running()
             case "partial":
                 progress.partial(message["text"])
-
-    def _stall_clock(self) -> _Clock:
-        error = RunnerTimeout(f"The download brought nothing for {STALL_SECONDS:g} s.", "Check the network, then run it again.")
-        return _Clock(STALL_SECONDS, error)
 
     def _failure(self, message: wire.Message) -> RunnerError:
         failure = failure_from(message)
@@ -334,4 +351,19 @@ def too_slow(clip: Clip, deadline_seconds: float) -> RunnerTimeout:
     return RunnerTimeout(
         f"It took longer than {deadline_seconds:g} s to transcribe {article} {seconds} s clip.",
         "Try a shorter clip or a smaller model, or raise EARSHOT_TRANSCRIBE_TIMEOUT_SECONDS.",
+    )
+
+
+def too_long_to_load(deadline_seconds: float) -> RunnerTimeout:
+    """The error of a load that passed its deadline."""
+    return RunnerTimeout(
+        f"It took longer than {deadline_seconds:g} s to load.",
+        "Choose a smaller model, or raise EARSHOT_LOAD_TIMEOUT_SECONDS.",
+    )
+
+
+def stalled() -> tuple[float, RunnerTimeout]:
+    """The limit of a download that brings nothing, in seconds, and its error."""
+    return STALL_SECONDS, RunnerTimeout(
+        f"The download brought nothing for {STALL_SECONDS:g} s.", "Check the network, then run it again."
     )

@@ -253,7 +253,7 @@ def _fault_in_step(step: object) -> str | None:
         return f"needs {expected} after {kind!r}"
     if not isinstance(step.get("fix", ""), str):
         return 'needs text after "fix"'
-    if step.get("kind") not in _KINDS:
+    if not isinstance(step.get("kind", ""), str) or step.get("kind") not in _KINDS:
         return f'needs one of {", ".join(kind for kind in _KINDS if kind)} after "kind"'
     return None
 

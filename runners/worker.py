@@ -60,8 +60,8 @@ class JobProgress(Progress, Protocol):
 class Loaded:
     """A runner is ready."""
 
-    load_seconds: float
-    """Loading alone: no download, no start of the process."""
+    load_seconds: float | None
+    """Loading alone: no download, no start of the process. None if it is put off until the first clip."""
     held_bytes: int | None
     """Memory held now, of the process or of a device with memory of its own; None if unknown."""
 
@@ -75,6 +75,8 @@ class Heard:
     """Seconds of each timed run, in order, the first included."""
     peak_memory: int | None
     """Bytes at the highest, loading included; None if unknown."""
+    load_seconds: float | None = None
+    """Where loading was put off until now."""
 
 
 class RunnerHost:

@@ -1,0 +1,381 @@
+"""Runs contenders, one at a time on this machine's devices, and keeps their models warm within a budget of memory.
+
+Whatever a runner does, ``Pool.run`` returns a result: ok, skipped with the reason and the fix, or cancelled.
+
+A download does not hold the device: it has a queue of its own, so that the others go on meanwhile.
+This module does not know how a child works (``runners.process``) or how results are compared (``comparisons``).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from statistics import median
+
+from runners.availability import availability
+from runners.base import (
+    Availability,
+    Cancelled,
+    Clip,
+    Contender,
+    DeviceKind,
+    OutOfMemory,
+    Placement,
+    RunnerError,
+    Stage,
+    Status,
+    TranscriptionResult,
+    check_options,
+)
+from runners.events import Event, Loading, Partial, Running
+from runners.inline import InlineWorker, LentGpu, lent_gpu
+from runners.machine import Machine
+from runners.memory import OWN_MEMORY
+from runners.process import ProcessWorker, Worker
+from runners.settings import Settings
+from runners.spawner import Spawner
+from runners.turns import Turns
+from runners.warm import WarmModel, WarmModels
+from runners.worker import plain
+
+_MAIN_MEMORY: tuple[DeviceKind, ...] = ("cpu", "mps")
+_DEATHS_SECONDS = 5.0
+"""How often it is looked whether an idle child has died."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Child:
+    """A loaded runner, for whoever wants to see what is going on."""
+
+    name: str
+    pid: int
+    """This process's own in inline mode."""
+    memory_bytes: int | None
+    busy: bool
+
+
+class _Attempt:
+    """One run of one contender: what it tells, where it is, and whether it should stop."""
+
+    def __init__(self, contender: Contender, report: Callable[[Event], None], stopped: Callable[[], bool]) -> None:
+        self.contender = contender
+        self.stopped = stopped
+        self.stage: Stage | None = None
+        self.placement: Placement | None = None
+        self.worker: Worker | None = None
+        self.load_seconds: float | None = None
+        self._report = report
+        self._is_running = False
+
+    def downloading(self, done_bytes: int, total_bytes: int | None) -> None:
+        self._report(Loading(self.contender, done_bytes, total_bytes))
+
+    def loading(self) -> None:
+        self._report(Loading(self.contender))
+
+    def running(self) -> None:
+        if not self._is_running:  # the page counts its seconds from here, over all runs
+            self._is_running = True
+            self._report(Running(self.contender))
+
+    def partial(self, text: str) -> None:
+        self._report(Partial(self.contender, text))
+
+    def check(self) -> None:
+        if self.stopped():
+            raise Cancelled
+
+
+class Pool:
+    """All local runners of one process of Earshot. Close it when the app ends; that ends every child."""
+
+    def __init__(self, settings: Settings, machine: Callable[[], Machine]) -> None:
+        """
+        Args:
+            settings: isolation, deadlines, memory budget, …
+            machine: what the machine offers now; called often, so it must be cheap.
+        """
+        self._settings = settings
+        self._machine = machine
+        self._device = Turns()
+        self._network = Turns()
+        self._warm = WarmModels()
+        self._starting: set[Worker] = set()
+        self._spawner = Spawner()
+        self._lent: LentGpu | None = lent_gpu() if settings.isolation == "inline" else None
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._changed = threading.Event()
+        self._housekeeper: threading.Thread | None = None
+        self._at_start = machine()
+
+    def run(
+        self,
+        contender: Contender,
+        clip: Clip,
+        *,
+        repeat: int = 1,
+        report: Callable[[Event], None],
+        cancel: threading.Event,
+    ) -> TranscriptionResult:
+        """Run one contender on one clip, ``repeat`` times; waits for its turn. Never raises for what a runner does.
+
+        Args:
+            repeat: timed runs, at least one; the first transcript is not kept apart from the last.
+            report: gets ``Loading``, ``Running`` and ``Partial`` as they happen, on another thread in inline mode.
+            cancel: set it from any thread to stop.
+        """
+        attempt = _Attempt(contender, report, lambda: cancel.is_set() or self._closing.is_set())
+        try:
+            return self._run(attempt, clip, repeat)
+        except Cancelled:
+            return self._ended(attempt, "cancelled")
+        except RunnerError as error:
+            return self._ended(attempt, "skipped", error)
+        except Exception as error:
+            log.exception("running %s failed", contender.name)
+            return self._ended(attempt, "skipped", plain(error))
+
+    def children(self) -> tuple[Child, ...]:
+        """The loaded runners that are alive."""
+        return tuple(
+            Child(model.spec.name, model.worker.pid, model.worker.memory_bytes(), model.busy)
+            for model in self._warm.all()
+            if model.worker.alive
+        )
+
+    def close(self) -> None:
+        """End every child: the idle ones in good order, the busy ones at once. Runs end as cancelled. Idempotent."""
+        self._closing.set()
+        self._changed.set()
+        with self._lock:
+            starting = tuple(self._starting)
+        models = self._warm.all()
+        for model in models:
+            if not model.busy:
+                model.worker.ask_to_end()
+        for worker in (*starting, *(model.worker for model in models if model.busy)):
+            worker.kill()
+        for model in models:
+            model.worker.close()
+            self._warm.remove(model)
+        self._spawner.close()
+
+    def _run(self, attempt: _Attempt, clip: Clip, repeat: int) -> TranscriptionResult:
+        attempt.stage = "availability"
+        attempt.check()
+        check_options(attempt.contender.spec, attempt.contender.options)
+        with self._device.place() as place:  # taken first, so that the order is that of the calls
+            if self._judge(attempt).state != "download":
+                attempt.stage = None
+                place.wait(attempt.stopped)
+                return self._hear(attempt, clip, repeat, None)
+        fetched: Worker | None = None
+        with self._network.place() as place:
+            attempt.stage = None
+            place.wait(attempt.stopped)
+            if self._judge(attempt).state == "download":  # another run may have fetched it meanwhile
+                fetched = self._fetched(attempt)
+        try:
+            with self._device.place() as place:
+                place.wait(attempt.stopped)
+                return self._hear(attempt, clip, repeat, fetched)
+        finally:
+            if fetched is not None and fetched in self._starting:
+                self._end(fetched)
+
+    def _judge(self, attempt: _Attempt) -> Availability:
+        """Whether it can run, and where, with the memory that idle models would give back.
+
+        Raises:
+            RunnerError: it cannot.
+        """
+        attempt.stage = "availability"
+        machine = self._machine()
+        # GPUs are asked before anything is loaded: their free memory has all of it already.
+        for kind in _MAIN_MEMORY:
+            machine = machine.giving_back(kind, self._warm.held_bytes(_MAIN_MEMORY))
+        found = availability(attempt.contender.spec, machine, self._settings)
+        if not found.ok:
+            raise RunnerError(found.reason or "It is not available.", found.fix)
+        attempt.placement = found.placement
+        return found
+
+    def _fetched(self, attempt: _Attempt) -> Worker:
+        """A worker that has its weights on this machine."""
+        attempt.stage = "load"
+        attempt.downloading(0, attempt.contender.spec.size_bytes)
+        worker = self._start(attempt)
+        try:
+            worker.fetch(progress=attempt, stopped=attempt.stopped)
+        except BaseException:
+            self._end(worker)
+            raise
+        return worker
+
+    def _hear(self, attempt: _Attempt, clip: Clip, repeat: int, fetched: Worker | None) -> TranscriptionResult:
+        """Load, unless it is warm, and transcribe. It is this attempt's turn on the device."""
+        placement = self._judge(attempt).placement
+        model = self._warm.take(attempt.contender.spec, placement) or self._loaded(attempt, placement, fetched)
+        attempt.stage, attempt.worker = "transcribe", model.worker
+        settings = self._settings
+        audio_seconds = len(clip.samples) / clip.sample_rate
+        try:
+            heard = model.worker.transcribe(
+                clip,
+                attempt.contender.options,
+                repeat=max(1, repeat),
+                deadline_seconds=settings.transcribe_timeout_seconds + settings.transcribe_timeout_per_second * audio_seconds,
+                progress=attempt,
+                stopped=attempt.stopped,
+            )
+        except BaseException as error:
+            # After a shortage of memory the rest is in no good state either.
+            self._give_back(model, keep=not isinstance(error, OutOfMemory))
+            raise
+        self._give_back(model, keep=True)
+        return TranscriptionResult(
+            attempt.contender,
+            "ok",
+            transcript=heard.transcript,
+            load_seconds=attempt.load_seconds if heard.load_seconds is None else heard.load_seconds,
+            runs=heard.runs,
+            rtf=median(heard.runs) / clip.seconds if clip.seconds > 0 else None,
+            peak_memory=heard.peak_memory,
+            device=placement.device,
+            dtype=placement.dtype,
+        )
+
+    def _loaded(self, attempt: _Attempt, placement: Placement, fetched: Worker | None) -> WarmModel:
+        attempt.stage = "load"
+        attempt.loading()
+        self._make_room(placement)
+        worker = fetched or self._start(attempt)
+        attempt.worker = worker
+        try:
+            loaded = worker.load(
+                placement,
+                deadline_seconds=self._settings.load_timeout_seconds,
+                progress=attempt,
+                stopped=attempt.stopped,
+            )
+        except BaseException:
+            # A runner that stopped when asked has loaded half of something; nothing of that is worth keeping.
+            self._end(worker)
+            raise
+        attempt.load_seconds = loaded.load_seconds
+        model = WarmModel(attempt.contender.spec, placement, worker, held_bytes=loaded.held_bytes or 0)
+        self._warm.add(model)
+        with self._lock:
+            self._starting.discard(worker)
+        self._keep_house()
+        self._trim(placement, spared=model)
+        return model
+
+    def _start(self, attempt: _Attempt) -> Worker:
+        spec = attempt.contender.spec
+        worker: Worker
+        if self._settings.isolation == "inline":
+            worker = InlineWorker(spec, self._lent)
+        else:
+            try:
+                worker = ProcessWorker(spec, self._settings, self._spawner)
+            except RuntimeError:  # closed meanwhile
+                raise Cancelled from None
+        with self._lock:
+            self._starting.add(worker)
+        if self._closing.is_set():  # close() may have looked before it was there
+            self._end(worker)
+            raise Cancelled
+        return worker
+
+    def _end(self, worker: Worker) -> None:
+        with self._lock:
+            self._starting.discard(worker)
+        worker.kill() if self._closing.is_set() else worker.close()
+
+    def _give_back(self, model: WarmModel, keep: bool) -> None:
+        if not (keep and model.worker.alive):
+            self._warm.remove(model)
+            model.worker.close()
+            return
+        self._warm.give_back(model)
+        # Without a budget of somebody's own the model that was used last stays, however large it is.
+        self._trim(model.placement, spared=model if self._settings.memory_budget_gb is None else None)
+        self._changed.set()
+
+    def _make_room(self, placement: Placement) -> None:
+        """Unload what was used least recently until the need fits the budget, and what is free now."""
+        self._unload_expired()
+        need_bytes = placement.need_bytes or 0
+        budget_bytes, devices = self._budget(placement)
+        free_bytes = None if placement.device in OWN_MEMORY else self._machine().memory_free_bytes
+        while self._warm.held_bytes(devices) + need_bytes > budget_bytes or (
+            free_bytes is not None and free_bytes < need_bytes
+        ):
+            oldest = self._warm.take_out_oldest(devices)
+            if oldest is None:
+                return
+            if free_bytes is not None:
+                free_bytes += oldest.held_bytes
+            oldest.worker.close()
+
+    def _trim(self, placement: Placement, spared: WarmModel | None) -> None:
+        """Unload what was used least recently until all that is held fits the budget."""
+        budget_bytes, devices = self._budget(placement)
+        while self._warm.held_bytes(devices) > budget_bytes:
+            oldest = self._warm.take_out_oldest(devices, spared)
+            if oldest is None:
+                return
+            oldest.worker.close()
+
+    def _budget(self, placement: Placement) -> tuple[float, tuple[str, ...] | None]:
+        """Bytes that models may hold, and on which devices together; None for all devices."""
+        if self._settings.memory_budget_gb is not None:
+            return self._settings.memory_budget_gb * 1e9, None
+        if placement.device not in OWN_MEMORY:
+            return self._at_start.memory_free_bytes / 2, _MAIN_MEMORY
+        # A probe may have been under way when the pool was made; what it found is as old as that.
+        device = self._machine().device(placement.device)
+        free_bytes = device.free_bytes if device is not None else None
+        return (float("inf") if free_bytes is None else free_bytes / 2), (placement.device,)
+
+    def _keep_house(self) -> None:
+        with self._lock:
+            if self._housekeeper is None:
+                self._housekeeper = threading.Thread(target=self._clear_up, name="housekeeper", daemon=True)
+                self._housekeeper.start()
+        self._changed.set()
+
+    def _clear_up(self) -> None:
+        """Unload models that were idle for long, and notice those that died."""
+        idle_seconds = self._settings.idle_unload_seconds
+        while not self._closing.is_set():
+            left_seconds = self._warm.next_expiry_seconds(idle_seconds)
+            self._changed.wait(None if left_seconds is None else min(left_seconds, _DEATHS_SECONDS))
+            self._changed.clear()
+            self._unload_expired()
+
+    def _unload_expired(self) -> None:
+        for model in self._warm.take_out_expired(self._settings.idle_unload_seconds):
+            with suppress(Exception):
+                model.worker.close()
+
+    def _ended(self, attempt: _Attempt, status: Status, error: RunnerError | None = None) -> TranscriptionResult:
+        placement = attempt.placement
+        return TranscriptionResult(
+            attempt.contender,
+            status,
+            error=str(error) if error is not None else None,
+            fix=error.fix if error is not None else None,
+            log=attempt.worker.log() if error is not None and attempt.worker is not None else (),
+            stage=attempt.stage,
+            load_seconds=attempt.load_seconds,
+            device=placement.device if placement is not None else None,
+            dtype=placement.dtype if placement is not None else None,
+        )
