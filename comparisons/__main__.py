@@ -215,9 +215,8 @@ def _decoded(path: Path, settings: Settings, reference: str | None, language: st
 
 
 def _pool(settings: Settings) -> Pool:
-    from runners.pool import Pool
-
     from runners import machine
+    from runners.pool import Pool
 
     found = machine.look() if settings.device == "cpu" else machine.probe()
     return Pool(settings, lambda: machine.refresh(found))

@@ -159,7 +159,7 @@ def _cell(value: Any) -> Any:
 
 
 def pooled_rows(comparisons: Iterable[Comparison]) -> list[Pooled]:
-    """Each contender over all clips: counts are added up, rates never averaged. In the order they were chosen in."""
+    """Each contender over all clips: counts are added up, rates never averaged. Best first, those that ran nowhere last."""
     columns: dict[str, list[tuple[Comparison, Column]]] = {}
     for comparison in comparisons:
         for column in comparison.columns:
@@ -179,7 +179,12 @@ def pooled_rows(comparisons: Iterable[Comparison]) -> list[Pooled]:
         audio = sum(seconds for _, seconds in timed)
         rtf = sum(work for work, _ in timed) / audio if audio else None
         rows.append(Pooled(name, pairs[0][1].contender.spec.label, len(ran), whole, rtf))
-    return rows
+
+    def place(row: Pooled) -> tuple[bool, float]:
+        rate = row.score.headline[1] if row.score else None
+        return not row.clips, float("inf") if rate is None else rate
+
+    return sorted(rows, key=place)
 
 
 def to_table(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") -> str:

@@ -1,0 +1,338 @@
+"""What leaves Earshot: golden files, escaping, and no number for what is unknown.
+
+After a wanted change, write the golden files anew: ``EARSHOT_TEST_WRITE_GOLDEN=1 pytest tests/test_report.py``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from comparisons import figures, report
+from comparisons.compare import Comparison, begin, fold
+from comparisons.normalise import normaliser
+from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionResult, Word
+from runners.events import Event, Finished, Loading, Partial, Running
+
+GOLDEN = Path(__file__).parent / "golden"
+HOSTILE = "<script>alert('x')</script> \"&\" \x1b[31mred\u202e"
+
+
+def contender(family: str, label: str) -> Contender:
+    return Contender(RunnerSpec(family, label, "runners.scripted:Scripted", is_default=True))
+
+
+MOONSHINE, SPHINX = contender("moonshine", "Moonshine tiny"), contender("pocketsphinx", "PocketSphinx")
+WHISPER, PHI = contender("whisper", "Whisper small"), contender("phi", "Phi-4-multimodal")
+
+
+def ran(who: Contender, text: str, rtf: float | None = 0.25, words: tuple[Word, ...] = (), warm: bool = False) -> Finished:
+    result = TranscriptionResult(
+        who,
+        "ok",
+        Transcript(text, words=words, language="en", notes=("cut at 1 pause",) if words else ()),
+        load_seconds=None if warm else 0.3125,
+        runs=(1.0, 1.5, 1.25),
+        rtf=rtf,
+        peak_memory=312_400_000,
+        device="cpu",
+        dtype="float32",
+    )
+    return Finished(who, result)
+
+
+def skipped(
+    who: Contender, error: str = "Needs 11.2 GB, 4.1 GB free.", fix: str | None = "Free memory, or choose 4-bit."
+) -> Finished:
+    return Finished(
+        who, TranscriptionResult(who, "skipped", error=error, fix=fix, stage="availability", log=("line 1", "line 2"))
+    )
+
+
+def compared(reference: str | None, *events: Event, name: str = "budget.flac", language: str | None = "en") -> Comparison:
+    clip = Clip(np.zeros(16, np.float32), 5.0, name, reference=reference, language=language, warnings=("The clip is short.",))
+    comparison = begin(clip, [event.contender for event in events], normaliser("basic"))
+    for event in events:
+        comparison = fold(comparison, event)
+    return comparison
+
+
+@pytest.fixture
+def one() -> Comparison:
+    return compared(
+        "Please schedule the budget review for Thursday.",
+        skipped(PHI),
+        ran(SPHINX, "please now schedule a budget review thursday", warm=True),
+        Finished(WHISPER, TranscriptionResult(WHISPER, "cancelled", stage="transcribe")),
+        ran(MOONSHINE, "Please schedule the budget review for Thursday.", 0.041, words=(Word("Please", 0.25, 0.5),)),
+    )
+
+
+@pytest.fixture
+def two(one: Comparison) -> list[Comparison]:
+    return [one, compared("Good morning.", ran(SPHINX, "good mourning"), skipped(MOONSHINE), name="morning.wav")]
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("report.txt", lambda one, two: report.to_table(two)),
+        ("report.csv", lambda one, two: report.to_csv(two)),
+        ("report.json", lambda one, two: json.dumps(report.to_dict(one), indent=1) + "\n"),
+        ("report.html", lambda one, two: report.to_html(two)),
+    ],
+)
+def test_golden(
+    name: str, write: Callable[[Comparison, list[Comparison]], str], one: Comparison, two: list[Comparison]
+) -> None:
+    text = write(one, two)
+    if os.environ.get("EARSHOT_TEST_WRITE_GOLDEN"):
+        (GOLDEN / name).write_text(text, encoding="utf-8")
+    assert text == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+def test_json_has_the_promised_keys_and_null_for_unknown(one: Comparison) -> None:
+    whole = json.loads(json.dumps(report.to_dict(one), allow_nan=False))
+    assert list(whole) == ["clip", "normaliser", "results"]
+    assert whole["clip"] == {"source": "budget.flac", "seconds": 5.0}
+    assert whole["normaliser"] == {"name": "basic", "version": "1"}
+    promised = (
+        "contender runner model status transcript error stage wer cer hits substitutions deletions insertions seconds runs "
+        "load_seconds rtf rtfx device dtype peak_memory_mb"
+    )
+    for result in whole["results"]:
+        assert list(result)[:21] == promised.split()
+    phi, sphinx, whisper, moonshine = whole["results"]
+    assert phi["status"] == "skipped"
+    assert phi["fix"] == "Free memory, or choose 4-bit."
+    assert [phi[key] for key in ("transcript", "wer", "hits", "rtf", "seconds", "device")] == [None] * 6
+    assert phi["runs"] == []
+    assert (whisper["status"], whisper["error"], whisper["stage"]) == ("cancelled", None, "transcribe")
+    assert (sphinx["substitutions"], sphinx["deletions"], sphinx["insertions"], sphinx["hits"]) == (1, 1, 1, 5)
+    assert sphinx["wer"] == pytest.approx(3 / 7)
+    assert sphinx["load_seconds"] is None
+    assert (moonshine["rtf"], moonshine["rtfx"]) == (0.041, pytest.approx(1 / 0.041))
+    assert moonshine["seconds"] == 1.25
+
+
+def test_what_is_not_a_number_never_reaches_json() -> None:
+    whole = report.to_dict(compared("a", ran(SPHINX, "a", rtf=float("nan"))))
+    assert whole["results"][0]["rtf"] is None
+    json.dumps(whole, allow_nan=False)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", " =cmd", "＝1"])
+def test_a_spreadsheet_gets_no_formula(text: str) -> None:
+    rows = list(csv.DictReader(io.StringIO(report.to_csv(compared("a", ran(SPHINX, text), name=text)))))
+    assert rows[0]["transcript"] == "'" + text
+    assert rows[0]["source"] == "'" + text
+
+
+def test_csv_survives_quotes_commas_and_lines() -> None:
+    text = 'one, "two"\nthree'
+    rows = list(csv.DictReader(io.StringIO(report.to_csv(compared("a", ran(SPHINX, text))))))
+    assert rows[0]["transcript"] == text
+
+
+def test_a_terminal_gets_no_escapes() -> None:
+    table = report.to_table(compared(HOSTILE, ran(SPHINX, HOSTILE), skipped(PHI, error=HOSTILE), name=HOSTILE))
+    assert "\x1b" not in table
+    assert "\u202e" not in table
+
+
+def test_columns_of_a_table_line_up_under_wide_letters() -> None:
+    wide, narrow = contender("wide", "音声認識"), contender("narrow", "a")
+    lines = report.to_table(compared("a", ran(wide, "a"), ran(narrow, "a"))).splitlines()
+    rows = [line for line in lines if "0.0 %" in line]
+    assert rows[0].index("0.0 %") + 4 == rows[1].index("0.0 %")  # four letters that take two cells each
+
+
+class Page(HTMLParser):
+    """The elements and the text of a page, with a check that they nest."""
+
+    VOID = frozenset({"meta", "br", "link", "img"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert not [name for name, _ in attrs if name.startswith("on")]
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_untrusted_text_is_only_ever_text() -> None:
+    hostile = contender("hostile", HOSTILE)
+    comparison = compared(
+        HOSTILE,
+        ran(SPHINX, HOSTILE + '" onclick="x', words=(Word("red", 0.0, 1.0),)),
+        skipped(PHI, error=HOSTILE, fix=HOSTILE),
+        ran(hostile, "a"),
+        Partial(WHISPER, HOSTILE),
+        name=HOSTILE,
+    )
+    page = Page(report.to_html([comparison]))
+    assert "script" not in page.tags
+    assert "<script>alert('x')</script>" in page.text
+
+
+def test_the_report_needs_nothing_from_elsewhere(two: list[Comparison]) -> None:
+    html = report.to_html(two)
+    assert not re.findall(r"""(?:src|href)\s*=|url\(|@import|https?://""", html)
+    assert "default-src 'none'" in html
+    Page(html)
+
+
+def test_marks_differ_by_element_and_are_explained(one: Comparison) -> None:
+    html = report.columns_html(one)
+    assert '<u class="es-w es-s" title="substituted: the reference has “the”">a<' in html
+    assert re.search(r'<del class="es-w es-d"[^>]*>.*for<', html)
+    assert re.search(r'<ins class="es-w es-i"[^>]*>now<', html)
+    assert 'data-start="0.25"' in html
+
+
+def test_a_skipped_column_stands_last_with_reason_and_fix_and_no_figures(one: Comparison) -> None:
+    columns = report.columns_html(one).split("<article")[1:]
+    assert [re.search(r'data-state="(\w+)"', column).group(1) for column in columns] == ["ok", "ok", "cancelled", "skipped"]  # type: ignore[union-attr]
+    assert "Needs 11.2 GB, 4.1 GB free." in columns[-1]
+    assert "Free memory, or choose 4-bit." in columns[-1]
+    assert "line 2" in columns[-1]
+    assert "%" not in columns[-1]
+    assert "es-figures" not in columns[-1]
+
+
+def test_a_finished_column_has_its_figures(one: Comparison) -> None:
+    page = Page(report.columns_html(one))
+    for expected in (
+        "42.9 %",
+        "basic 1",
+        "1 · 1 · 1 of 7 words",
+        "0.041",
+        "24×",
+        "1.25 s",
+        "was warm",
+        "CPU · float32",
+        "312 MB",
+    ):
+        assert expected in " ".join(page.text.split())
+    assert 'title="RTFx 24' in report.columns_html(one)
+
+
+def test_an_empty_reference_has_no_rate_on_the_page() -> None:
+    page = Page(report.columns_html(compared("", ran(SPHINX, "two words"))))
+    assert "n/a" in page.text
+    assert "empty reference, 2 words inserted" in page.text
+    assert "%" not in page.text
+
+
+def test_chinese_is_headed_by_its_character_rate() -> None:
+    page = Page(report.columns_html(compared("今天天气很好", ran(SPHINX, "今天天汽很好"), language="zh")))
+    assert "16.7 %CER" in "".join(page.text.split("\n")).replace("  ", "")
+    assert "of 6 characters" in page.text
+
+
+def test_without_a_reference_there_is_a_transcript_and_no_rate() -> None:
+    page = Page(report.columns_html(compared(None, ran(SPHINX, "two words"))))
+    assert "two words" in page.text
+    assert "no reference, no error rate" in page.text
+    assert "WER" not in page.text
+
+
+def test_an_empty_transcript_says_so() -> None:
+    assert "heard nothing" in Page(report.columns_html(compared(None, ran(SPHINX, "")))).text
+
+
+def test_a_column_shows_what_happens_while_it_runs() -> None:
+    comparison = fold(compared(None, Loading(WHISPER, 3 * 10**8, 5 * 10**8)), Loading(WHISPER, 3 * 10**8, 5 * 10**8), at=10.0)
+    html = report.columns_html(comparison, now=14.5, cancellable=True)
+    assert "downloading: 300 MB of 500 MB" in html
+    assert '<progress class="es-progress" max="500000000" value="300000000"' in html
+    assert '<button type="button" class="es-cancel" data-contender="whisper" aria-label="Cancel Whisper small">' in html
+    comparison = fold(fold(comparison, Running(WHISPER), at=20.0), Partial(WHISPER, "Please <b>"), at=21.0)
+    html = report.columns_html(comparison, now=24.5)
+    assert '<span class="es-elapsed" data-since="20.0">4 s</span>' in html
+    assert "Please &lt;b&gt;" in html
+    assert "es-cancel" not in html
+
+
+def test_pooled_rows_add_counts_and_times_over_the_clips_that_ran(two: list[Comparison]) -> None:
+    rows = {row.name: row for row in report.pooled_rows(two)}
+    sphinx = rows["pocketsphinx"]
+    assert sphinx.score is not None
+    assert (sphinx.score.errors, sphinx.score.reference_length, sphinx.clips) == (4, 9, 2)
+    assert sphinx.rtf == pytest.approx(2.5 / 10)
+    assert rows["moonshine"].clips == 1
+    assert list(rows) == ["moonshine", "pocketsphinx", "phi", "whisper"]  # best first, those that ran nowhere last
+    assert rows["phi"].score is None
+    assert rows["phi"].rtf is None
+
+
+def test_clips_that_were_counted_differently_are_not_pooled() -> None:
+    english = compared("a b", ran(SPHINX, "a b"))
+    chinese = compared("今天", ran(SPHINX, "今天"), language="zh")
+    assert report.pooled_rows([english, chinese])[0].score is None
+
+
+def test_the_summary_frame_has_a_row_a_column_and_gaps_for_unknown(one: Comparison) -> None:
+    frame = report.to_frame(one)
+    assert list(frame["System"]) == ["Moonshine tiny", "PocketSphinx", "Whisper small", "Phi-4-multimodal"]
+    assert list(frame["State"]) == ["done", "done", "cancelled", "skipped"]
+    assert frame["WER %"][1] == 42.9
+    assert frame["S"][1] == 1
+    assert frame["WER %"].isna().tolist() == [False, False, True, True]
+    assert frame["Reason"][3] == "Needs 11.2 GB, 4.1 GB free."
+    assert len(report.to_frame([])) == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (figures.percent(1.5), "150.0 %"),
+        (figures.seconds(0.0123), "12 ms"),
+        (figures.seconds(0.0999), "0.10 s"),
+        (figures.seconds(9.999), "10.0 s"),
+        (figures.seconds(83), "1:23 min"),
+        (figures.elapsed(4.9), "4 s"),
+        (figures.elapsed(-0.1), "0 s"),
+        (figures.elapsed(61), "1:01 min"),
+        (figures.clock(5.4), "0:05"),
+        (figures.clock(3723), "1:02:03"),
+        (figures.rtf(0.0412), "0.041"),
+        (figures.rtf(0.1), "0.10"),
+        (figures.rtf(1.26), "1.3"),
+        (figures.rtf(12.6), "13"),
+        (figures.rtf(0.00001), "<0.0001"),
+        (figures.rtfx(0.15), "6.7"),
+        (figures.rtfx(0), "∞"),
+        (figures.bytes_(4.1e9), "4.1 GB"),
+        (figures.bytes_(25e9), "25 GB"),
+        (figures.bytes_(29_000_000), "29 MB"),
+        (figures.bytes_(1500), "2 kB"),
+        (figures.counted(1, "word"), "1 word"),
+        (figures.device("rocm"), "ROCm"),
+    ],
+)
+def test_figures(written: str, expected: str) -> None:
+    assert written == expected
