@@ -157,7 +157,7 @@ def _flood(count: int) -> None:
             part = left // 2
             while part > 0:
                 part -= os.write(descriptor, piece[:part])
-    print("the flood is over", file=sys.stderr, flush=True)  # noqa: T201  # the log is what it tries
+    print("\nthe flood is over", file=sys.stderr, flush=True)  # noqa: T201  # the log is what it tries
 
 
 def _touched(count: int) -> bytearray:
