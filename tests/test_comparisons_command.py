@@ -1,0 +1,288 @@
+"""``python -m comparisons``, run as people run it, with scripted runners."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from comparisons.__main__ import main
+
+LIMIT_SECONDS = 90
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clips, something that is no clip, and scripts."""
+    here = tmp_path_factory.mktemp("command")
+    for name, seconds in (("hello.wav", 1.0), ("again.wav", 2.0)):
+        times = np.arange(int(16_000 * seconds)) / 16_000
+        samples = (8000 * np.sin(2 * np.pi * 220 * times)).astype("<i2")
+        with wave.open(str(here / name), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes(samples.tobytes())
+    (here / "notes.wav").write_text("no sound at all")
+    script(here / "hears.json", [{"say": "hello there, world"}])
+    script(here / "with, comma.json", [{"say": "hello"}])
+    script(here / "fails.json", [{"raise": "The model is tired.", "fix": "Let it sleep."}])
+    script(here / "waits.json", [{"say": "hello"}, {"wait": 600}])
+    return here
+
+
+def script(path: Path, take: list[dict[str, Any]]) -> None:
+    path.write_text(json.dumps({"load": [], "takes": [take], "repeat": True}))
+
+
+def started(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "EARSHOT_DEVICE": "cpu", "PYTHONPATH": str(ROOT), **settings}
+    return subprocess.Popen(
+        [sys.executable, "-m", "comparisons", *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+
+
+def command(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error."""
+    child = started(folder, *arguments, **settings)
+    try:
+        out, err = child.communicate(timeout=LIMIT_SECONDS)
+    finally:
+        child.kill()
+    return child.returncode, out, err
+
+
+HEARS, FAILS, WAITS = "scripted:./hears.json", "scripted:./fails.json", "scripted:./waits.json"
+
+
+def test_one_clip_gives_one_json_object_and_nothing_else(folder: Path) -> None:
+    code, out, err = command(
+        folder,
+        "hello.wav",
+        "--runners",
+        f"{HEARS},{FAILS}",
+        "--reference",
+        "Hello world!",
+        "--language",
+        "en",
+        "--repeat",
+        "2",
+        "--format",
+        "json",
+    )
+    assert code == 0, err
+    whole = json.loads(out)
+    assert whole["clip"] == {"source": "hello.wav", "seconds": 1.0}
+    assert whole["normaliser"]["name"] == "whisper-english"
+    heard, failed = whole["results"]
+    assert heard["status"] == "ok"
+    assert heard["transcript"] == "hello there, world"
+    assert (heard["hits"], heard["insertions"], heard["wer"]) == (2, 1, 0.5)
+    assert len(heard["runs"]) == 2
+    assert (failed["status"], failed["error"], failed["fix"]) == ("skipped", "The model is tired.", "Let it sleep.")
+    assert failed["wer"] is None
+    assert "\r" not in err  # no progress bar in a pipe
+
+
+def test_several_clips_give_a_line_each_and_a_bad_one_is_left_out(folder: Path) -> None:
+    code, out, err = command(folder, "hello.wav", "notes.wav", "again.wav", "--runners", HEARS, "--format", "json")
+    assert code == 0
+    assert [json.loads(line)["clip"]["source"] for line in out.splitlines()] == ["hello.wav", "again.wav"]
+    assert "notes.wav" in err
+    assert "Traceback" not in err
+
+
+def test_the_table_is_for_people_and_the_reference_may_come_from_a_file(folder: Path) -> None:
+    (folder / "reference.txt").write_text("hello there world\n", encoding="utf-8-sig")
+    code, out, _ = command(folder, "hello.wav", "--runners", f"{HEARS},{FAILS}", "--reference-file", "reference.txt")
+    assert code == 0
+    assert "0.0 %" in out
+    assert "hello there, world" in out
+    assert "skipped: The model is tired. Let it sleep." in out
+
+
+def test_csv_and_a_comma_inside_a_name(folder: Path) -> None:
+    code, out, err = command(
+        folder,
+        "hello.wav",
+        "--runners",
+        r"scripted:./with\, comma.json",
+        "--runners",
+        HEARS,
+        "--format",
+        "csv",
+        "--normaliser",
+        "none",
+    )
+    assert code == 0, err
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["transcript"] for row in rows] == ["hello", "hello there, world"]
+    assert {row["normaliser"] for row in rows} == {"none"}
+
+
+def test_html_goes_into_a_file_and_the_comparison_is_kept(folder: Path) -> None:
+    code, out, err = command(
+        folder, "hello.wav", "--runners", HEARS, "--format", "html", "--output", "report.html", EARSHOT_HISTORY_FOLDER="kept"
+    )
+    assert (code, out) == (0, ""), err
+    assert (folder / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert len(list((folder / "kept").glob("*.json"))) == 1
+
+
+def test_when_all_are_skipped_the_exit_code_is_3(folder: Path) -> None:
+    code, out, _ = command(folder, "hello.wav", "--runners", FAILS, "--format", "json")
+    assert code == 3
+    assert json.loads(out)["results"][0]["status"] == "skipped"
+
+
+def test_when_no_clip_can_be_read_the_exit_code_is_2(folder: Path) -> None:
+    code, out, err = command(folder, "notes.wav", "missing.wav", "--runners", HEARS)
+    assert (code, out) == (2, "")
+    assert "notes.wav" in err
+    assert "missing.wav" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_prints_what_finished_and_ends_every_child(folder: Path) -> None:
+    child = started(folder, "hello.wav", "--runners", f"{HEARS},{WAITS}", "--format", "json")
+    try:
+        grandchildren = until_waiting(child)
+        os.killpg(child.pid, signal.SIGINT)  # as a terminal does: everything in the group hears it
+        out, err = child.communicate(timeout=LIMIT_SECONDS)
+    finally:
+        child.kill()
+    assert child.returncode == 130, err
+    assert [result["status"] for result in json.loads(out)["results"]] == ["ok", "cancelled"]
+    assert "Traceback" not in err
+    _, alive = psutil.wait_procs(grandchildren, timeout=LIMIT_SECONDS)
+    assert not alive
+
+
+def until_waiting(child: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Wait until the second runner has its process, and give all processes below the command."""
+    parent = psutil.Process(child.pid)
+    deadline = LIMIT_SECONDS * 20
+    for _ in range(deadline):
+        below = parent.children(recursive=True)
+        workers = [each for each in below if any("runners.worker" in part for part in cmdline(each))]
+        if len(workers) >= 2:
+            return below
+        if child.poll() is not None:
+            break
+        try:
+            child.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError("the second runner never began")
+
+
+def cmdline(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes")
+def test_a_reader_that_goes_away_leaves_no_traceback(folder: Path) -> None:
+    child = started(folder, "hello.wav", "again.wav", "--runners", HEARS, "--format", "json")
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.close()
+    try:
+        assert child.wait(LIMIT_SECONDS) == 141
+        assert "Traceback" not in child.stderr.read()
+    finally:
+        child.kill()
+        child.stderr.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals")
+def test_a_terminal_gets_a_progress_bar(folder: Path) -> None:
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "EARSHOT_DEVICE": "cpu", "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "comparisons", "hello.wav", "--runners", HEARS],
+        cwd=folder,
+        env=environment,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := read_or_end(ours):
+            shown += chunk
+        assert child.wait(LIMIT_SECONDS) == 0
+    finally:
+        child.kill()
+        os.close(ours)
+    assert b"\rhello.wav: " in shown
+    assert b"hello there, world" in shown
+
+
+def read_or_end(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux says that nobody has the other side open any more
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["x.wav"], "--runners"),
+        (["--runners", "scripted"], "CLIP"),
+        (["x.wav", "--runners", ","], "no system is named"),
+        (["x.wav", "--runners", "no-such-system"], "no-such-system"),
+        (["x.wav", "--runners", "scripted", "--repeat", "0"], "write 1 or more"),
+        (["x.wav", "--runners", "scripted", "--language", "?"], "not a language code"),
+        (["x.wav", "--runners", "scripted", "--normaliser", "mine"], "whisper-english"),
+        (["x.wav", "--runners", "scripted", "--format", "xml"], "table"),
+        (["x.wav", "y.wav", "--runners", "scripted", "--reference", "x"], "one clip"),
+        (["x.wav", "--runners", "scripted", "--reference", "x", "--reference-file", "y"], "not both"),
+        (["x.wav", "--runners", "scripted", "--reference-file", "no-such-file.txt"], "no-such-file.txt"),
+        (["x.wav", "--runners", "scripted", "--output", "no-such-folder/x.html"], "no-such-folder"),
+    ],
+)
+def test_wrong_usage_is_explained_with_exit_code_2(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert says in said.err
+    assert said.out == ""
+
+
+def test_a_wrong_setting_is_explained(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EARSHOT_DEVICE", "abacus")
+    with pytest.raises(SystemExit) as ended:
+        main(["x.wav", "--runners", "scripted"])
+    assert ended.value.code == 2
+    assert "EARSHOT_DEVICE" in capsys.readouterr().err
