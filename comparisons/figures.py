@@ -9,7 +9,9 @@ def percent(rate: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """0.0123 -> "12 ms", 0.412 -> "0.41 s", 12.34 -> "12.3 s", 83 -> "1:23 min"."""
+    """0.0003 -> "<1 ms", 0.0123 -> "12 ms", 0.412 -> "0.41 s", 12.34 -> "12.3 s", 83 -> "1:23 min"."""
+    if value < 0.0005:
+        return "<1 ms"
     if value < 0.0995:
         return f"{1000 * value:.0f} ms"
     if value < 9.995:

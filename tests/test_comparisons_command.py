@@ -219,7 +219,10 @@ def test_a_reader_that_goes_away_leaves_no_traceback(folder: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="terminals")
 def test_a_terminal_gets_a_progress_bar(folder: Path) -> None:
+    import termios
+
     ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
     environment = {**os.environ, "EARSHOT_DEVICE": "cpu", "PYTHONPATH": str(ROOT), "TERM": "xterm"}
     child = subprocess.Popen(
         [sys.executable, "-m", "comparisons", "hello.wav", "--runners", HEARS],

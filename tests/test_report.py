@@ -310,6 +310,7 @@ def test_the_summary_frame_has_a_row_a_column_and_gaps_for_unknown(one: Comparis
     ("written", "expected"),
     [
         (figures.percent(1.5), "150.0 %"),
+        (figures.seconds(0.0003), "<1 ms"),
         (figures.seconds(0.0123), "12 ms"),
         (figures.seconds(0.0999), "0.10 s"),
         (figures.seconds(9.999), "10.0 s"),
