@@ -1,4 +1,7 @@
-"""The page's own components: ``gr.HTML`` with a script beside it. Values are plain data; the HTML in them is escaped by ``ui.views``."""
+"""The page's own components: ``gr.HTML`` with a script beside it.
+
+Values are plain data; the HTML in them is made, and escaped, by ``ui.views``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.views import ASSETS
+from ui.views import ASSETS, nothing_yet
 
 
 def _script(name: str) -> str:
@@ -17,8 +20,9 @@ def _script(name: str) -> str:
 def contender_cards(value: Mapping[str, Any]) -> gr.HTML:
     """Check boxes as cards. Value: ``{"html": the cards, "chosen": names}``; the browser changes ``chosen``."""
     return gr.HTML(
-        dict(value),  # type: ignore[arg-type]  # any JSON passes
-        html_template='<fieldset class="es-set"><legend class="sr">Systems to compare</legend><div class="es-pick"></div></fieldset>',
+        dict(value),
+        html_template='<fieldset class="es-set"><legend class="sr">Systems to compare</legend>'
+        '<div class="es-pick"></div></fieldset>',
         js_on_load=_script("cards.js"),
         apply_default_css=False,
         elem_id="es-cards",
@@ -31,8 +35,8 @@ def column_board() -> gr.HTML:
     Events ``stop`` and ``again`` carry ``{"name": …}``, the column's id.
     """
     return gr.HTML(
-        {"now": None, "columns": []},  # type: ignore[arg-type]
-        html_template='<section class="es-board" aria-label="Results"></section>',
+        {"now": None, "columns": []},
+        html_template=f'<section class="es-board" aria-label="Results"></section>{nothing_yet()}',
         js_on_load=_script("board.js"),
         apply_default_css=False,
         elem_id="es-board",

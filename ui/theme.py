@@ -11,7 +11,6 @@ import gradio as gr
 from comparisons import report
 from ui.views import ASSETS
 
-
 LIGHT = {
     "page": "#f7f7f5", "card": "#ffffff", "ink": "#1d1d1b", "soft": "#62625d", "line": "#e3e2dd", "edge": "#8d8c86",
     "accent": "#2457d6", "on-accent": "#ffffff", "sub": "#8f4b00", "sub-bg": "#fdf0dc", "del": "#a8221b",

@@ -44,9 +44,20 @@ def facts(spec: RunnerSpec) -> str:
 
 
 def cards(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
-    """The contender cards, each a label with its check box; those that cannot run are dashed, with reason and fix."""
-    rows = [{"spec": spec, "availability": here, "facts": facts(spec)} for spec, here in offers]
-    return _template("cards.html").render(cards=rows)
+    """The contender cards, each a label with its check box; those that cannot run are dashed, with reason and fix.
+
+    Systems that are skipped for the same reason with the same fix share a card, so that a machine without a network
+    does not bury the page under twenty like sentences.
+    """
+    able: list[dict[str, Any]] = []
+    skipped: dict[tuple[str | None, str | None], list[RunnerSpec]] = {}
+    for spec, here in offers:
+        if here.ok:
+            able.append({"spec": spec, "availability": here, "facts": facts(spec)})
+        else:
+            skipped.setdefault((here.reason, here.fix), []).append(spec)
+    groups = [{"reason": reason, "fix": fix, "specs": specs} for (reason, fix), specs in skipped.items()]
+    return _template("cards.html").render(cards=able, groups=groups, skipped=sum(map(len, skipped.values())))
 
 
 def machine_line(machine: Machine, downloads: bool) -> str:

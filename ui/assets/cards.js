@@ -9,7 +9,11 @@ const draw = () => {
   const chosen = new Set(value.chosen || []);
   if (value.html !== drawn) {
     const held = list.contains(document.activeElement) ? document.activeElement.value : null;
+    const old = list.querySelector("details");
     list.innerHTML = drawn = value.html || "";
+    const rest = list.querySelector("details");
+    // On a phone what cannot run must not stand between a person and the button.
+    if (rest) rest.open = old ? old.open : window.matchMedia("(min-width: 761px)").matches;
     if (held !== null) boxes().find((box) => box.value === held)?.focus();
   }
   for (const box of boxes()) box.checked = chosen.has(box.value);

@@ -1,0 +1,144 @@
+"""What the tabs and the API share: which systems are offered here, the clips that are taken, the comparisons that run."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from comparisons import history
+from comparisons.compare import Column, Comparison, begin, fold
+from comparisons.normalise import Normaliser
+from comparisons.run import Cancels, Comparing, RunsContenders
+from runners import audio, availability, catalogue
+from runners.base import Availability, Clip, Contender, RunnerError, RunnerSpec, TranscribeOptions
+from runners.settings import Settings
+from ui.lookout import Lookout
+
+LONGEST_REFERENCE = 200_000
+"""Characters; two hours of fast speech are 120 000."""
+MOST_REPEATS = 20
+
+_PACE_SECONDS = 0.1  # between two drawings of a page
+
+
+class Refused(RunnerError):
+    """The page or the API does not take what was asked of it."""
+
+
+class Desk:
+    """One for a page, shared by its visitors; what is a visitor's own lies under their session's name."""
+
+    def __init__(self, settings: Settings, pool: RunsContenders, lookout: Lookout) -> None:
+        self.settings = settings
+        self.lookout = lookout
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._running: dict[str, list[Cancels]] = {}
+
+    def offers(self, added: Sequence[str] = ()) -> list[tuple[RunnerSpec, Availability]]:
+        """Every system of the page, and the ones a visitor added, with its availability now; those that can run first."""
+        specs = {spec.name: spec for spec in catalogue.offered(self.settings)}
+        specs |= {name: self.spec(name) for name in added if name not in specs}
+        here = self.lookout()
+        rows = [(spec, availability.availability(spec, here, self.settings)) for spec in specs.values()]
+        return sorted(rows, key=lambda row: ("available", "download", "skipped").index(row[1].state))
+
+    def spec(self, name: str) -> RunnerSpec:
+        """The system of that name.
+
+        Raises:
+            RunnerError: there is none, or it is not offered here and visitors may not add any.
+        """
+        offered = {spec.name: spec for spec in catalogue.offered(self.settings)}
+        if name in offered:
+            return offered[name]
+        if not self.settings.visitors_add_models:
+            raise Refused(f"{name!r} is not offered here.", f"Choose from: {', '.join(offered)}.")
+        return catalogue.spec_for(name)
+
+    def contenders(self, names: Sequence[str], language: str | None) -> list[Contender]:
+        """The contenders of those names, each once.
+
+        Raises:
+            RunnerError: as ``spec`` does.
+        """
+        return [Contender(self.spec(name), TranscribeOptions(language=language)) for name in dict.fromkeys(names)]
+
+    def clip(self, path: str, reference: str | None = None, language: str | None = None) -> Clip:
+        """Decode a file within the limits of the settings.
+
+        Raises:
+            RunnerError: it cannot be decoded or is not usable, or the reference is too long.
+        """
+        if reference is not None and len(reference) > LONGEST_REFERENCE:
+            raise Refused(f"The reference has {len(reference):,} characters.", f"{LONGEST_REFERENCE:,} are taken at most.")
+        return audio.decode(
+            Path(path),
+            max_seconds=self.settings.max_clip_seconds,
+            max_bytes=int(self.settings.max_file_mb * 1e6),
+            reference=reference,
+            language=language,
+            source=Path(path).name,
+        )
+
+    def compare(
+        self,
+        session: str | None,
+        clip: Clip,
+        contenders: Sequence[Contender],
+        normaliser: Normaliser | None = None,
+        *,
+        repeat: int = 1,
+        into: Comparison | None = None,
+    ) -> Iterator[Comparison]:
+        """Run a comparison and give it as it stands, ten times a second at most, each time something happens.
+
+        Args:
+            session: whose it is; ``stop`` and ``leave`` find it by that.
+            into: a comparison of the same clip in which only these contenders are run anew.
+        """
+        comparison = begin(clip, contenders, normaliser) if into is None else _reset(into, contenders)
+        cancels = Cancels()
+        key = session or ""
+        with self._lock:
+            self._running.setdefault(key, []).append(cancels)
+        try:
+            yield comparison
+            with Comparing(clip, contenders, self._pool, repeat=repeat, cancel=cancels) as comparing:
+                while not comparing.finished:
+                    events = comparing.events(timeout=1.0, pace_seconds=_PACE_SECONDS)
+                    for event in events:
+                        comparison = fold(comparison, event, at=time.monotonic())
+                    if events:
+                        yield comparison
+            if self.settings.history_folder is not None:
+                history.keep(comparison, self.settings.history_folder)
+        finally:
+            cancels.cancel_all()
+            with self._lock:
+                self._running[key].remove(cancels)
+                if not self._running[key]:
+                    del self._running[key]
+
+    def is_busy(self, session: str | None) -> bool:
+        with self._lock:
+            return (session or "") in self._running
+
+    def stop(self, session: str | None, name: str | None = None) -> None:
+        """Cancel one contender of a session's comparisons, or all."""
+        with self._lock:
+            running = list(self._running.get(session or "", ()))
+        for cancels in running:
+            if name is None:
+                cancels.cancel_all()
+            else:
+                cancels.cancel(name)
+
+
+def _reset(comparison: Comparison, contenders: Sequence[Contender]) -> Comparison:
+    again = set(contenders)
+    columns = tuple(Column(each.contender) if each.contender in again else each for each in comparison.columns)
+    return replace(comparison, columns=columns)

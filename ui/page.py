@@ -1,0 +1,84 @@
+"""The page around the tabs, and its server."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import gradio as gr
+
+from runners.pool import Pool
+from runners.settings import Settings
+from ui import views
+from ui.api import api
+from ui.compare_tab import PROBE_WAIT_SECONDS, compare_tab
+from ui.desk import Desk
+from ui.lookout import Lookout
+from ui.samples import FOLDER as SAMPLES
+from ui.theme import style_sheet, theme
+
+VISITORS_AT_ONCE = 16
+"""Events of a kind that run at once; they mostly wait for the device, which serves one after another."""
+LONGEST_QUEUE = 64
+
+
+def build_page(desk: Desk) -> gr.Blocks:
+    """The whole page; nothing is loaded or looked for yet but processors and memory."""
+    settings = desk.settings
+
+    def probed() -> str:
+        desk.lookout.wait(PROBE_WAIT_SECONDS)
+        return views.machine_line(desk.lookout(), settings.downloads)
+
+    def left(request: gr.Request) -> None:
+        """The tab was closed: nobody waits for its comparison any more."""
+        desk.stop(request.session_hash)
+
+    keep = settings.upload_keep_seconds
+    with gr.Blocks(title="Earshot", analytics_enabled=False, fill_width=True, delete_cache=(min(keep, 600), keep)) as page:
+        with gr.Column(elem_id="es-shell"):
+            gr.HTML("<h1>Earshot</h1>", apply_default_css=False, elem_id="es-name")
+            about = gr.HTML(
+                views.machine_line(desk.lookout(), settings.downloads),
+                html_template="{{value}}",
+                apply_default_css=False,
+                elem_id="es-machine",
+            )
+            with gr.Tabs(elem_id="es-tabs"), gr.Tab("Compare"):
+                compare_tab(page, desk)
+        api(desk)
+        page.load(probed, outputs=about, queue=False, show_progress="hidden", api_visibility="private")
+        page.unload(left)
+    return page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=VISITORS_AT_ONCE)
+
+
+def serve(settings: Settings) -> int:
+    """Serve the page until it is interrupted, then end every child. Returns the exit code.
+
+    Raises:
+        OSError: the port cannot be had.
+    """
+    lookout = Lookout()
+    pool = Pool(settings, lookout)
+    try:
+        desk = Desk(settings, pool, lookout)
+        page = build_page(desk)
+        page.launch(
+            server_name=settings.host,
+            server_port=settings.port or None,
+            share=settings.share,
+            prevent_thread_lock=True,
+            max_file_size=int(settings.max_file_mb * 1e6),
+            allowed_paths=[str(SAMPLES)],
+            theme=theme(),
+            css=style_sheet(),
+            footer_links=["api"],
+            ssr_mode=False,
+            show_error=True,
+            favicon_path=str(Path(__file__).parent / "assets" / "earshot.svg"),
+        )
+        threading.Thread(target=lookout.probe, name="probe", daemon=True).start()
+        page.block_thread()
+    finally:
+        pool.close()
+    return 0
