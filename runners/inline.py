@@ -69,6 +69,7 @@ class InlineWorker:
         self._placement = Placement()
         self._held_bytes: int | None = None
         self._broken = False
+        self._at_work = False
 
     @property
     def pid(self) -> int:
@@ -128,9 +129,9 @@ class InlineWorker:
         return self._in_time(lambda telling: self._hear_lent(clip, options, repeat), clock, None, progress, stopped)
 
     def close(self) -> None:
-        """Unload the runner, unless it is lost in a job that nothing can end. Idempotent."""
-        if not self._broken:
-            self._broken = True
+        """Unload the runner, unless it is at work, in a job that nothing can end. Idempotent."""
+        self._broken = True
+        if not self._at_work:
             with suppress(Exception):
                 self._host.unload()
 
@@ -173,8 +174,10 @@ class InlineWorker:
             except BaseException as error:  # the caller gets it
                 failure.append(error)
             finally:
+                self._at_work = False
                 done.set()
 
+        self._at_work = True
         # With the caller's context: ZeroGPU finds in it whose visit the GPU time is counted to.
         thread = threading.Thread(target=contextvars.copy_context().run, args=(job,), name="inline runner", daemon=True)
         thread.start()

@@ -9,6 +9,7 @@ This module does not know how a child works (``runners.process``) or how results
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -107,7 +108,11 @@ class Pool:
         self._warm = WarmModels()
         self._starting: set[Worker] = set()
         self._spawner = Spawner()
-        self._lent: LentGpu | None = lent_gpu() if settings.isolation == "inline" else None
+        self._lent: LentGpu | None = None
+        if settings.isolation == "inline":
+            self._lent = lent_gpu()
+            # A child finds it in its environment; so does a runner here.
+            os.environ.setdefault("EARSHOT_CACHE_FOLDER", str(settings.cache_folder))
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._changed = threading.Event()

@@ -275,6 +275,13 @@ def test_a_long_clip_to_a_child_that_reads_nothing_does_not_block_its_parent(sta
     assert is_gone(worker.pid)
 
 
+def test_a_child_ends_when_nobody_can_talk_to_it_any_more(start):
+    worker = start()
+    load(worker)
+    worker._outbox.put(None)  # what the end of this process would do, too
+    wait_until(lambda: is_gone(worker.pid))
+
+
 @pytest.mark.skipif(os.name != "posix", reason="process groups")
 def test_what_a_runner_has_started_ends_with_it(tmp_path, spawner, monkeypatch):
     (tmp_path / "a_parent.py").write_text(
