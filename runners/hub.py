@@ -7,6 +7,7 @@ This module never reads a token: it asks whether there is one, and the hub's own
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import re
@@ -37,6 +38,7 @@ WEIGHT_CHOICES: tuple[tuple[str, ...], ...] = (
 
 _SECONDS_BETWEEN_REPORTS = 0.2
 _CONNECTIONS = 4
+_LEFTOVER_SECONDS = 3600.0  # nothing came for an hour: whoever wrote it is gone
 
 
 def cache_folder() -> Path:
@@ -123,84 +125,116 @@ def wanted_files(names: Iterable[str], patterns: tuple[str, ...] = ()) -> tuple[
 
 
 def download(spec: RunnerSpec, progress: Progress) -> Path:
-    """Fetch a hub model into the hub's cache; what an earlier attempt fetched is kept. Reports bytes as they come.
+    """Fetch a hub model into the hub's cache; files that an earlier attempt finished are kept. Reports bytes as they come.
 
     Raises:
         WeightsUnavailable: no network, no such model, no permission, no room, or the repository holds no weights.
         MissingPackage: the hub's client is not installed.
-        Cancelled: ``progress.check`` said so.
+        Cancelled: ``progress.check`` said so; the client ends when it next hears from the network.
     """
-    model = spec.model
-    if model is None:
+    if spec.model is None:
         raise WeightsUnavailable(f"{spec.label} carries its model inside its package.", "Install the package again.")
-    if is_folder(model):
-        return read_folder(model).folder
+    if is_folder(spec.model):
+        return read_folder(spec.model).folder
     if hub_offline():
         raise WeightsUnavailable("Downloads are off: HF_HUB_OFFLINE is set.", "Unset HF_HUB_OFFLINE, or name a folder.")
-    try:
-        from huggingface_hub import HfApi, snapshot_download
-        from huggingface_hub.hf_api import RepoFile
-    except ImportError as error:
-        raise MissingPackage("The package huggingface_hub is not installed.", "pip install huggingface_hub") from error
+    if importlib.util.find_spec("huggingface_hub") is None:
+        raise MissingPackage("The package huggingface_hub is not installed.", "pip install huggingface_hub")
     progress.check()
+    _remove_leftovers(spec.model)
+    fetch = _Fetch(spec)
+    fetch.start()
     try:
-        tree = HfApi().list_repo_tree(model, revision=spec.revision, recursive=False)
-        sizes = {entry.path: int(entry.size) for entry in tree if isinstance(entry, RepoFile)}
+        while fetch.is_alive():
+            fetch.join(_SECONDS_BETWEEN_REPORTS)
+            progress.check()
+            if fetch.total_bytes is not None:
+                progress.downloading(min(fetch.done_bytes, fetch.total_bytes), fetch.total_bytes)
+    except BaseException:
+        fetch.stop()
+        raise
+    try:
+        return read_weights(fetch.folder()).folder
+    except UnreadableWeights as error:
+        raise WeightsUnavailable(
+            f"What was downloaded of {spec.model} {error}.", "Choose another model or revision."
+        ) from error
+
+
+class _Fetch(threading.Thread):
+    """The client at work beside us: it notices a cancel only when data come, and on a bad line none do for minutes."""
+
+    def __init__(self, spec: RunnerSpec) -> None:
+        super().__init__(name="download", daemon=True)
+        self.done_bytes = 0
+        self.total_bytes: int | None = None
+        self._spec = spec
+        self._folder: Path | None = None
+        self._error: Exception | None = None
+        self._stopped = False
+        self._present_bytes = 0
+        self._counters: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        try:
+            self._folder = self._fetched()
+        except Exception as error:  # raised again by ``folder``, in the thread that asked
+            self._error = error
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def count(self, counter: int, fetched_bytes: int) -> None:
+        """Add bytes to one counter, in whichever of the client's threads has them.
+
+        The client counts the same bytes more than once (received, written), and its versions differ in which; the counter
+        that is furthest tells. Raises Cancelled in that thread, which ends them all.
+        """
+        if self._stopped:
+            raise Cancelled
+        with self._lock:
+            self._counters[counter] = self._counters.get(counter, 0) + fetched_bytes
+            self.done_bytes = max(self.done_bytes, self._present_bytes + max(self._counters.values()))
+
+    def folder(self) -> Path:
+        """Where the files are.
+
+        Raises:
+            WeightsUnavailable: in our words, whatever the client raised.
+        """
+        self.join()
+        if self._folder is not None:
+            return self._folder
+        if isinstance(self._error, WeightsUnavailable):
+            raise self._error
+        # The client's errors come from four libraries; all of them mean "not fetched".
+        raise _explained(self._error or RuntimeError(), self._spec) from self._error
+
+    def _fetched(self) -> Path:
+        from huggingface_hub import HfApi, snapshot_download
+
+        spec, model = self._spec, self._spec.model or ""
+        about = HfApi().model_info(model, revision=spec.revision, files_metadata=True)
+        sizes = {entry.rfilename: int(entry.size or 0) for entry in about.siblings or ()}
         wanted = wanted_files(sizes, spec.files)
-        if not wanted:
+        if not any(name.endswith((".safetensors", ".bin")) for name in wanted):
             raise WeightsUnavailable(f"{model} on the hub holds no weights that Earshot can load.", "Choose another model.")
-        progress.check()
-        tally = _Tally(progress, sum(sizes[name] for name in wanted), _present_bytes(spec, sizes, wanted))
-        folder = Path(
+        self.done_bytes = self._present_bytes = _present_bytes(spec, sizes, wanted)
+        self.total_bytes = sum(sizes[name] for name in wanted)
+        return Path(
             snapshot_download(
                 model,
                 revision=spec.revision,
                 allow_patterns=[_literally(name) for name in wanted],
-                tqdm_class=_silent_bar(tally),
+                tqdm_class=_silent_bar(self),
                 max_workers=_CONNECTIONS,
             )
         )
-    except (Cancelled, WeightsUnavailable):
-        raise
-    except Exception as error:  # the client's errors come from four libraries; all of them mean "not fetched"
-        raise _explained(error, spec) from error
-    tally.finish()
-    try:
-        return read_weights(folder).folder
-    except UnreadableWeights as error:
-        raise WeightsUnavailable(f"What was downloaded of {model} {error}.", "Choose another model or revision.") from error
 
 
-class _Tally:
-    """Adds up what several connections fetch and passes it on a few times a second."""
-
-    def __init__(self, progress: Progress, total_bytes: int, present_bytes: int) -> None:
-        self._progress = progress
-        self._total_bytes = total_bytes
-        self._done_bytes = min(present_bytes, total_bytes)
-        self._reported = 0.0
-        self._lock = threading.Lock()
-        progress.downloading(self._done_bytes, total_bytes)
-
-    def add(self, fetched_bytes: int) -> None:
-        """Count some bytes, from any thread. Raises Cancelled in whichever fetches, which ends them all."""
-        with self._lock:
-            self._progress.check()
-            self._done_bytes = max(0, min(self._done_bytes + fetched_bytes, self._total_bytes))
-            now = time.monotonic()
-            if now - self._reported >= _SECONDS_BETWEEN_REPORTS:
-                self._reported = now
-                self._progress.downloading(self._done_bytes, self._total_bytes)
-
-    def finish(self) -> None:
-        self._progress.downloading(self._total_bytes, self._total_bytes)
-
-
-def _silent_bar(tally: _Tally) -> Any:
-    """A progress bar class for the hub's client that draws nothing and counts bytes into ``tally``.
-
-    The client makes three bars: bytes received, bytes written (which include those of a resumed file) and files.
-    """
+def _silent_bar(fetch: _Fetch) -> Any:
+    """A progress bar class for the hub's client that draws nothing and counts bytes for ``fetch``."""
     from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
     class Nowhere:
@@ -212,13 +246,13 @@ def _silent_bar(tally: _Tally) -> Any:
 
     class Bar(tqdm):  # type: ignore[misc,type-arg,unused-ignore]
         def __init__(self, *arguments: Any, **options: Any) -> None:
-            self._counts = options.get("unit") == "B" and not str(options.get("desc") or "").startswith("Downloading")
+            self._counts_bytes = options.get("unit") == "B"  # the other bars count files
             options.pop("name", None)
             super().__init__(*arguments, **{**options, "file": Nowhere(), "disable": False})
 
         def update(self, n: float | None = 1) -> bool | None:
-            if self._counts and n:
-                tally.add(int(n))
+            if self._counts_bytes and n:
+                fetch.count(id(self), int(n))
             return super().update(n)
 
     return Bar
@@ -273,6 +307,17 @@ def _present_bytes(spec: RunnerSpec, sizes: Mapping[str, int], wanted: tuple[str
     """Bytes that need not be fetched again, because an earlier attempt finished those files."""
     snapshot = _snapshot(spec.model or "", spec.revision)
     return sum(sizes[name] for name in wanted if snapshot is not None and (snapshot / name).is_file())
+
+
+def _remove_leftovers(model: str) -> None:
+    """Delete what downloads that were killed left behind: the client never takes such a file up again."""
+    repository = _repository(model)
+    if repository is None:
+        return
+    for path in repository.glob("blobs/*.incomplete"):
+        with suppress(OSError):  # another process may be quicker
+            if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:
+                path.unlink()
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

@@ -1,0 +1,384 @@
+"""Finding weights in the hub's cache, and fetching them from a hub that runs on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runners import hub
+from runners.base import Cancelled, RunnerSpec, WeightsUnavailable
+from runners.catalogue import RUNNERS, spec_for
+from tests.hub_server import CHUNK_BYTES, COMMIT, Hub, serve
+from tests.test_weights import checkpoint, index, safetensors
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL = "whisper:somebody/model"
+WHOLE = {"model.safetensors": safetensors(("F32", 400))}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+
+
+def cached(home: Path, model: str = "somebody/model", *, revision: str | None = "main", commit: str = COMMIT) -> Path:
+    """An empty place for one model in a hub cache."""
+    repository = home / "hub" / ("models--" + model.replace("/", "--"))
+    if revision:
+        path = repository / "refs" / revision
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(commit)
+    folder = repository / "snapshots" / commit
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        ({"HF_HUB_CACHE": "/c", "HF_HOME": "/h"}, "/c"),
+        ({"HUGGINGFACE_HUB_CACHE": "/old"}, "/old"),
+        ({"HF_HOME": "/h"}, "/h/hub"),
+        ({"XDG_CACHE_HOME": "/x"}, "/x/huggingface/hub"),
+        ({"HF_HOME": "", "XDG_CACHE_HOME": "", "HOME": "/home/me"}, "/home/me/.cache/huggingface/hub"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX")
+def test_the_cache_is_where_the_hubs_client_has_it(
+    variables: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert str(hub.cache_folder()) == folder
+    environment = {"PATH": os.environ["PATH"], "HOME": "/home/me", **variables}
+    if all(variables.values()):  # the client takes an empty HF_HOME for a folder; we do not
+        script = "from huggingface_hub.constants import HF_HUB_CACHE; print(HF_HUB_CACHE)"
+        theirs = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+        assert theirs.stdout.strip() == folder
+
+
+def test_a_whole_model_is_found_by_branch_tag_and_commit(tmp_path: Path) -> None:
+    folder = checkpoint(cached(tmp_path / "home"), WHOLE)
+    cached(tmp_path / "home", revision="refs/pr/3")
+    for revision in (None, "main", "refs/pr/3", COMMIT):
+        assert hub.cached_folder("somebody/model", revision) == folder
+    assert hub.cached_folder("somebody/model", "v9") is None
+    assert hub.cached_folder("somebody/else") is None
+
+
+def test_blobs_behind_links_are_followed_and_broken_links_are_not_there(tmp_path: Path) -> None:
+    folder = checkpoint(cached(tmp_path / "home"), {})
+    blob = folder.parent.parent / "blobs" / "abc"
+    (folder / "model.safetensors").symlink_to(blob)
+    assert hub.cached_folder("somebody/model") is None
+    blob.parent.mkdir()
+    blob.write_bytes(WHOLE["model.safetensors"])
+    assert hub.cached_folder("somebody/model") == folder
+
+
+def test_a_model_in_part_is_not_found(tmp_path: Path) -> None:
+    shards = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    files = {shards[0]: safetensors(("F32", 4)), "model.safetensors.index.json": index(*shards)}
+    folder = checkpoint(cached(tmp_path / "home"), files)
+    assert hub.cached_folder("somebody/model") is None
+    (folder / shards[1]).write_bytes(safetensors(("F32", 4)))
+    assert hub.cached_folder("somebody/model") == folder
+
+
+def test_a_file_that_the_client_noted_and_did_not_get_to_is_missed(tmp_path: Path) -> None:
+    folder = checkpoint(cached(tmp_path / "home"), WHOLE)
+    note = folder.parent.parent / "trees" / f"{COMMIT}.json"
+    note.parent.mkdir()
+    note.write_text(
+        json.dumps({"files": {"config.json": {}, "preprocessor_config.json": {}, "model.onnx": {}, "README.md": {}}})
+    )
+    assert hub.cached_folder("somebody/model") is None
+    (folder / "preprocessor_config.json").write_text("{}")
+    assert hub.cached_folder("somebody/model") == folder
+    note.write_text("nonsense")
+    assert hub.cached_folder("somebody/model") == folder
+
+
+@pytest.mark.parametrize(
+    ("model", "revision"),
+    [
+        ("../../etc", None),
+        ("/etc", None),
+        ("a/..", None),
+        ("somebody/model", "../../../elsewhere"),
+        ("somebody/model", "/etc"),
+        ("a\\..\\b", None),
+    ],
+)
+def test_no_name_leads_out_of_the_cache(model: str, revision: str | None, tmp_path: Path) -> None:
+    checkpoint(tmp_path / "elsewhere", WHOLE)
+    cached(tmp_path / "home")
+    assert hub.cached_folder(model, revision) is None
+
+
+def test_a_branch_file_that_points_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "home" / "hub" / "elsewhere", WHOLE)
+    cached(tmp_path / "home", commit=COMMIT)
+    (tmp_path / "home/hub/models--somebody--model/refs/main").write_text("../../elsewhere")
+    assert hub.cached_folder("somebody/model") is None
+
+
+def test_where_a_systems_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hub.folder_of(spec_for("moonshine")) is None
+    assert hub.folder_of(spec_for("scripted:slow")) is None
+    folder = checkpoint(tmp_path / "my model@v1", WHOLE)
+    assert hub.folder_of(spec_for(f"whisper:{folder}/")) == folder
+    monkeypatch.chdir(tmp_path)
+    assert hub.folder_of(spec_for("whisper:./my model@v1")) == folder
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert hub.folder_of(spec_for("whisper:~/my model@v1")) == folder
+    here = checkpoint(cached(tmp_path / "home", "openai/whisper-small"), WHOLE)
+    assert hub.folder_of(spec_for("whisper")) == here
+
+
+@pytest.mark.parametrize("name", ["whisper:/no/such/folder", "whisper:~nobody/x", "whisper", "ctc:someone/else@v1"])
+def test_weights_that_are_not_here_are_told(name: str) -> None:
+    with pytest.raises(WeightsUnavailable) as caught:
+        hub.folder_of(spec_for(name))
+    assert caught.value.fix
+
+
+def test_one_set_of_weights_is_fetched_and_no_code() -> None:
+    names = [
+        ".gitattributes", "README.md", "config.json", "tokenizer.json", "vocab.json", "merges.txt", "modeling_x.py",
+        "model.safetensors", "model.fp32.safetensors", "model.safetensors.index.fp32.json", "pytorch_model.bin",
+        "flax_model.msgpack", "tf_model.h5", "onnx/model.onnx", "onnx/config.json", "adapter.eng.safetensors", "model.onnx",
+        "training_args.bin", "pytorch_model.bin.index.json",
+    ]  # fmt: skip
+    wanted = set(hub.wanted_files(names))
+    assert {"config.json", "tokenizer.json", "vocab.json", "merges.txt", "model.safetensors"} <= wanted
+    assert not {name for name in wanted if name.endswith((".py", ".bin", ".h5", ".msgpack", ".onnx", ".md", ".index.json"))}
+    assert not {name for name in wanted if "/" in name or "fp32.safetensors" in name or "adapter" in name}
+
+
+def test_pickles_are_fetched_only_where_there_is_nothing_else() -> None:
+    assert hub.wanted_files(["pytorch_model.bin", "config.json", "tf_model.h5"]) == ("config.json", "pytorch_model.bin")
+    shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]
+    assert set(hub.wanted_files([*shards, "pytorch_model.bin"])) == set(shards)
+    assert set(hub.wanted_files(["model.bin", "vocabulary.txt", "config.json"])) == {
+        "model.bin",
+        "vocabulary.txt",
+        "config.json",
+    }
+
+
+def test_a_row_may_name_its_files() -> None:
+    row = next(row for row in RUNNERS if row.files)
+    assert set(hub.wanted_files(["model.bin", "config.json", "extra.json", "x/config.json"], row.files)) == {
+        "model.bin",
+        "config.json",
+    }
+
+
+class Reports:
+    """Progress that remembers, and asks to stop after so many bytes."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.reports: list[tuple[int, int | None]] = []
+        self._stop_after = stop_after
+
+    def downloading(self, done_bytes: int, total_bytes: int | None) -> None:
+        self.reports.append((done_bytes, total_bytes))
+
+    def partial(self, text: str) -> None:
+        raise AssertionError("a download says no text")
+
+    def check(self) -> None:
+        if self._stop_after is not None and self.reports and self.reports[-1][0] >= self._stop_after:
+            raise Cancelled
+
+
+def test_downloads_that_the_hubs_client_forbids_are_refused_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(WeightsUnavailable, match="HF_HUB_OFFLINE"):
+        hub.download(spec_for("whisper"), Reports())
+
+
+def test_a_folder_is_never_downloaded(tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailable, match="is not there"):
+        hub.download(spec_for(f"whisper:{tmp_path}/gone"), Reports())
+    with pytest.raises(WeightsUnavailable, match="inside its package"):
+        hub.download(spec_for("moonshine"), Reports())
+
+
+# The client reads its address and whether it may use the network once, when it is imported: so these run in a child.
+CHILD = """
+import json, os, sys
+sys.path.insert(0, {root!r})
+from runners import hub
+from runners.base import Cancelled, RunnerError
+from runners.catalogue import spec_for
+from tests.test_hub import Reports
+
+hub._SECONDS_BETWEEN_REPORTS = 0.002
+answers = []
+for name in {names!r}:
+    progress = Reports(stop_after={stop_after!r})
+    answer = {{"folder": None, "error": None, "fix": None, "cancelled": False}}
+    try:
+        answer["folder"] = str(hub.download(spec_for(name), progress))
+    except Cancelled:
+        answer["cancelled"] = True
+    except RunnerError as error:
+        answer |= {{"error": str(error), "fix": error.fix}}
+    answers.append(answer | {{"reports": progress.reports}})
+print(json.dumps(answers), flush=True)
+os._exit(0)  # as a runner's process ends: the client's threads may still wait for data
+"""
+
+
+def fetch(served: Hub, home: Path, name: str = MODEL, *, stop_after: int | None = None) -> dict[str, Any]:
+    return fetch_all(served, home, [name], stop_after=stop_after)[0]
+
+
+def fetch_all(
+    served: Hub, home: Path, names: list[str], *, stop_after: int | None = None, token: str = ""
+) -> list[dict[str, Any]]:
+    script = CHILD.format(root=str(ROOT), names=names, stop_after=stop_after)
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(home), "HF_HOME": str(home), "HF_ENDPOINT": served.url, "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1", "HF_HUB_DISABLE_TELEMETRY": "1",
+    }  # fmt: skip
+    if token:
+        environment["HF_TOKEN"] = token
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=home, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert token == "" or token not in done.stdout + done.stderr
+    answers = json.loads(done.stdout.splitlines()[-1])
+    assert len(answers) == len(names)
+    return list(answers)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def repository() -> Hub:
+    return Hub(
+        files={
+            "config.json": b'{"model_type": "whisper"}',
+            "tokenizer.json": b"{}",
+            "modeling_whisper.py": b"raise SystemExit",
+            "pytorch_model.bin": bytes(100),
+            "onnx/model.onnx": bytes(100),
+            "model.safetensors": safetensors(("F32", 40 * CHUNK_BYTES)),
+        }
+    )
+
+
+def test_a_model_is_fetched_with_progress_and_then_found(home: Path) -> None:
+    with serve(repository()) as served:
+        answer = fetch(served, home)
+    assert answer["error"] is None, answer
+    folder = Path(answer["folder"])
+    assert {path.name for path in folder.iterdir()} == {"config.json", "tokenizer.json", "model.safetensors"}
+    assert hub.cached_folder("somebody/model") == folder
+    total_bytes = sum(len(served.files[path.name]) for path in folder.iterdir())
+    done = [report[0] for report in answer["reports"]]
+    assert {report[1] for report in answer["reports"]} == {total_bytes}
+    assert done == sorted(done)
+    assert done[-1] == total_bytes
+    assert any(0 < value < total_bytes for value in done)
+
+
+def test_a_cancelled_download_stops_at_once_and_can_be_had_again(home: Path) -> None:
+    with serve(repository()) as served:
+        served.stall_after = 14 * CHUNK_BYTES  # the client hands on 10 MiB at a time; the rest never comes
+        answer = fetch(served, home, stop_after=CHUNK_BYTES)
+        assert answer["cancelled"]
+        assert hub.cached_folder("somebody/model") is None
+        served.stall_after = None
+        served.release.set()
+        again = fetch(served, home)
+    assert again["folder"], again
+    assert again["reports"][-1][0] == again["reports"][-1][1]
+
+
+def test_files_that_are_here_are_not_fetched_again(home: Path) -> None:
+    with serve(repository()) as served:
+        folder = Path(fetch(served, home)["folder"])
+        large = folder / "model.safetensors"
+        large.resolve().unlink()
+        large.unlink()
+        served.asked.clear()
+        again = fetch(served, home)
+    fetched = [asked.rpartition("/")[2] for asked in served.asked if asked.startswith("GET /somebody/model/resolve/")]
+    assert fetched == ["model.safetensors"]
+    assert again["reports"][0][0] >= len(served.files["config.json"] + served.files["tokenizer.json"])
+    assert again["reports"][-1][0] == again["reports"][-1][1]
+
+
+def test_what_a_killed_download_left_is_cleared_away(home: Path) -> None:
+    blobs = home / "hub" / "models--somebody--model" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / "old.incomplete").write_bytes(b"half")
+    os.utime(blobs / "old.incomplete", (0, 0))
+    (blobs / "new.incomplete").write_bytes(b"another process is at work on this")
+    with serve(repository()) as served:
+        assert fetch(served, home)["folder"]
+    assert [path.name for path in blobs.glob("*.incomplete")] == ["new.incomplete"]
+
+
+def test_what_the_hub_refuses_is_told_without_the_token(home: Path) -> None:
+    refusals = {
+        "a/gated": ((403, "GatedRepo"), "licence to be accepted", "https://huggingface.co/a/gated"),
+        "a/gated-401": ((401, "GatedRepo"), "licence to be accepted", "hf auth login"),
+        "a/nobody": ((404, "RepoNotFound"), "no model a/nobody", "spelling"),
+        "a/old": ((404, "RevisionNotFound"), "no revision", "https://huggingface.co/a/old"),
+        "a/denied": ((401, ""), "refused a/denied (401)", "HF_TOKEN"),
+        "a/forbidden": ((403, ""), "refused a/forbidden (403)", "HF_TOKEN"),
+        "a/teapot": ((418, ""), "an error (418)", "later"),
+    }
+    names = [f"whisper:{model}" for model in refusals] + ["whisper:somebody/model"]
+    bare = Hub(
+        files={"README.md": b"hello", "config.json": b"{}", "tokenizer.json": b"{}"},
+        errors={model: answer for model, (answer, _, _) in reversed(refusals.items())},
+    )
+    with serve(bare) as served:
+        answers = fetch_all(served, home, names, token="hf_" + "secret" * 5)
+    for answer, (_, error, fix) in zip(answers, refusals.values(), strict=False):
+        assert error in answer["error"]
+        assert fix in answer["fix"]
+    assert "holds no weights" in answers[-1]["error"]
+
+
+def test_a_hub_that_cannot_be_reached_is_told(home: Path) -> None:
+    with serve(repository()) as served:
+        pass  # its address is free again
+    answer = fetch(served, home)
+    assert answer["error"] == "The hub cannot be reached."
+    assert answer["fix"]
+
+
+def test_a_revision_is_what_is_asked_for(home: Path) -> None:
+    with serve(repository()) as served:
+        answer = fetch(served, home, "whisper:somebody/model@v2")
+    assert answer["folder"]
+    assert any("v2" in asked for asked in served.asked)
+    assert hub.cached_folder("somebody/model", "v2") == Path(answer["folder"])
+    assert hub.cached_folder("somebody/model") is None
+
+
+def test_every_row_of_the_hub_can_be_asked_for() -> None:
+    rows: list[RunnerSpec] = [row for row in RUNNERS if row.model]
+    for row in rows:
+        assert hub.cached_folder(row.model or "") is None
