@@ -33,6 +33,9 @@ _UNSPACED_BLOCKS = (
 )
 """Code points, both ends included, after the Unicode block charts."""
 
+MOST_UNCLOSED = 50
+"""Brackets left open in a text before it counts as hostile rather than odd."""
+
 _APOSTROPHES = "'\u2019\u02bc"
 _INNER_APOSTROPHE = re.compile(rf"(?<=\w)[{_APOSTROPHES}]+(?=\w)")
 
@@ -145,12 +148,25 @@ def _spoken(character: str) -> str:
     return character
 
 
+def _tamed(text: str) -> str:
+    """The text without what Whisper's patterns need time for that grows with its square.
+
+    White space is collapsed (they do it themselves, at the end), and where dozens of brackets are opened and never
+    closed, which no pattern matches but each is tried from, the brackets become the spaces that they end as anyway.
+    """
+    for opening, closing in (("<[", ">]"), ("(", ")")):
+        closed = max(text.rfind(bracket) for bracket in closing) + 1
+        if sum(text.count(bracket, closed) for bracket in opening) > MOST_UNCLOSED:
+            text = text[:closed] + text[closed:].translate(dict.fromkeys(map(ord, opening), " "))
+    return " ".join(text.split())
+
+
 @cache
 def _whisper_english() -> Callable[[str], str]:
     from whisper_normalizer.english import EnglishTextNormalizer
 
     normalise: Callable[[str], str] = EnglishTextNormalizer()
-    return normalise
+    return lambda text: normalise(_tamed(text))
 
 
 @cache
@@ -158,7 +174,7 @@ def _whisper_basic() -> Callable[[str], str]:
     from whisper_normalizer.basic import BasicTextNormalizer
 
     normalise: Callable[[str], str] = BasicTextNormalizer()
-    return normalise
+    return lambda text: normalise(_tamed(text))
 
 
 _FUNCTIONS: Mapping[str, Callable[[], Callable[[str], str]]] = MappingProxyType(

@@ -8,6 +8,8 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from whisper_normalizer.basic import BasicTextNormalizer
+from whisper_normalizer.english import EnglishTextNormalizer
 
 from comparisons.normalise import NORMALISERS, choose, is_spaced, normaliser
 
@@ -60,6 +62,22 @@ def test_whispers_own_normalisers_carry_their_version() -> None:
     assert english.version.count(".") >= 1
     assert english.label == f"whisper-english {english.version}"
     assert normaliser("whisper-basic")("नमस्ते") != "नमस्ते"  # it drops combining marks: why there is "basic"
+
+
+THEIR_ENGLISH = EnglishTextNormalizer()
+BRACKETS = st.text(st.sampled_from("a1 '<[]>()."), max_size=40)
+
+
+@given(st.text() | BRACKETS)
+def test_whispers_normaliser_gives_what_its_package_gives(text: str) -> None:
+    assert normaliser("whisper-english").words(text) == THEIR_ENGLISH(text).split()
+    assert normaliser("whisper-basic").words(text) == BasicTextNormalizer()(text).split()
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "<a" * 100_000, "(" * 200_000, " " * 200_000, "(a) [b] end " + "[(<" * 60_000])
+def test_a_hostile_text_costs_no_more_than_a_long_one(text: str) -> None:
+    # Whisper's own patterns need minutes for these.
+    assert set(normaliser("whisper-english").words(text)) <= {"a", "end"}
 
 
 @pytest.mark.parametrize(
