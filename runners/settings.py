@@ -7,10 +7,12 @@ flags win over both. On a Hugging Face Space the defaults are those of a public 
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -45,7 +47,14 @@ Names = Annotated[tuple[str, ...], NoDecode]
 class Settings(BaseSettings):
     """Frozen; read once at the entry point."""
 
-    model_config = SettingsConfigDict(env_prefix="EARSHOT_", toml_file=SETTINGS_FILE, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="EARSHOT_",
+        env_ignore_empty=True,  # "EARSHOT_HISTORY_FOLDER=" must not mean the current folder
+        toml_file=SETTINGS_FILE,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+    )
 
     host: str = Field(default_factory=lambda: "0.0.0.0" if on_space() else "127.0.0.1")  # noqa: S104  # a Space is reached through its proxy
     """Address the page listens on."""
@@ -85,7 +94,7 @@ class Settings(BaseSettings):
     history_folder: Path | None = None
     """Where finished comparisons are kept as JSON; None: they are not."""
     cache_folder: Path = Field(
-        default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "earshot"
+        default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "earshot"
     )
     """Where converted models are kept."""
 
@@ -95,6 +104,14 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("history_folder", "cache_folder")
+    @classmethod
+    def _expand_home(cls, value: Path | None) -> Path | None:
+        try:
+            return value.expanduser() if value is not None else None
+        except RuntimeError as error:
+            raise ValueError("there is no such home folder") from error
 
     @classmethod
     def settings_customise_sources(
@@ -121,12 +138,22 @@ def read_settings(**flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        lines = []
-        for fault in error.errors():
-            field = ".".join(str(part) for part in fault["loc"])
-            lines.append(
-                f"{field}: {fault['msg']} (set by --{field.replace('_', '-')}, EARSHOT_{field.upper()} or {SETTINGS_FILE})"
-            )
-        raise SettingsError("\n".join(lines)) from error
+        raise SettingsError("\n".join(_wrong(fault) for fault in error.errors())) from error
+    except OSError as error:
+        raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error.strerror}") from error
     except ValueError as error:  # tomllib's own error, with line and column
         raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}") from error
+
+
+def _wrong(fault: ErrorDetails) -> str:
+    """One wrong setting in a line: what was given, what is allowed, and where it may have come from."""
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        close = get_close_matches(name, Settings.model_fields, n=1)
+        return f"{name}: there is no such setting" + (f"; did you mean {close[0]}?" if close else f" (in {SETTINGS_FILE})")
+    setting = str(fault["loc"][0]) if fault["loc"] else name
+    message = fault["msg"][:1].lower() + fault["msg"][1:]
+    return (
+        f"{name}: {message}, not {str(fault['input'])[:80]!r} "
+        f"(set by --{setting.replace('_', '-')}, EARSHOT_{setting.upper()} or {SETTINGS_FILE})"
+    )
