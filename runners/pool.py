@@ -215,7 +215,7 @@ class Pool:
         """A worker that has its weights on this machine."""
         attempt.stage = "load"
         attempt.downloading(0, attempt.contender.spec.size_bytes)
-        worker = self._start(attempt)
+        worker = attempt.worker = self._start(attempt)
         try:
             worker.fetch(progress=attempt, stopped=attempt.stopped)
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -295,6 +296,24 @@ def test_what_cannot_run_is_skipped_before_anything_starts(pool, script):
     assert (result.status, result.stage) == ("skipped", "availability")
     assert "'de'" in result.error
     assert made.children() == ()
+
+
+def test_a_download_that_hangs_does_not_hold_the_device_and_hears_its_cancel(pool, script, monkeypatch, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes a connection and never answers
+        monkeypatch.delenv("HF_HUB_OFFLINE")
+        monkeypatch.setenv("HF_HOME", str(tmp_path))
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        made = pool(downloads=True)
+        far = RunnerSpec(family="far", label="Far", target="runners.whisper:Whisper", model="somebody/something")
+        told, cancel = Told(), threading.Event()
+        thread, results = in_background(made, Contender(far), told=told, cancel=cancel)
+        wait_until(lambda: any(isinstance(event, Loading) and event.done_bytes is not None for event in told.events))
+        assert run(made, script("near", [{"say": "near"}])).status == "ok"
+        assert thread.is_alive()
+        cancel.set()
+        thread.join(20)
+    assert (results[0].status, results[0].stage) == ("cancelled", "load")
+    assert [child.name for child in made.children()] == [script("near").name]
 
 
 def test_a_fault_in_who_listens_is_a_result_too(pool, script):
