@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
+from runners.base import RunnerError
+from runners.catalogue import offered
 from runners.settings import SETTINGS_FILE, Settings, SettingsError, read_settings
 
 FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -68,8 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = vars(flags().parse_args(arguments))
     try:
         settings = read_settings(**given)
+        offered(settings)
     except SettingsError as error:
         return _wrong(f"Earshot cannot start with these settings:\n{error}")
+    except RunnerError as error:
+        return _wrong(f"Earshot cannot offer this (--runners, --extra-runners): {error} {error.fix or ''}")
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from ui.page import serve

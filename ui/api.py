@@ -38,14 +38,13 @@ def api(desk: Desk) -> None:
     """Build the endpoints ``/compare`` and ``/runners`` inside a ``gr.Blocks``."""
 
     def compare(
+        request: gr.Request,
         clip: str | None,
         runners: str = "moonshine,pocketsphinx",
         reference: str = "",
         language: str = "",
         normaliser: str = "",
         repeat: float = 1,
-        *,
-        request: gr.Request,
     ) -> Iterator[dict[str, Any]]:
         """Run a comparison; gives the whole of it again whenever something happens, and ends with the full result."""
         names = [name.strip() for name in runners.split(",") if name.strip()]
@@ -72,9 +71,9 @@ def api(desk: Desk) -> None:
             [
                 gr.Audio(type="filepath", label="clip"),
                 gr.Textbox("moonshine,pocketsphinx", label="runners: names, separated by commas"),
-                gr.Textbox(label="reference: what was really said; empty if unknown"),
-                gr.Textbox(label="language: ISO 639-1 code; empty to detect it"),
-                gr.Textbox(label="normaliser: its name; empty to suit the language"),
+                gr.Textbox("", label="reference: what was really said; empty if unknown"),
+                gr.Textbox("", label="language: ISO 639-1 code; empty to detect it"),
+                gr.Textbox("", label="normaliser: its name; empty to suit the language"),
                 gr.Number(1, label="repeat: how often each system hears the clip"),
             ],
             gr.JSON(label="comparison"),

@@ -215,7 +215,7 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
             status: f"{names[-1]} is there",
         }
 
-    def compare(
+    def run(
         path: str | None,
         text: str,
         code: str,
@@ -286,7 +286,7 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
     text_file.upload(read_text, text_file, [reference, status], **quiet)
     gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, status], **quiet)
     redrawn: dict[str, Any] = {"fn": redraw, "inputs": held, "outputs": shown, **quiet}
-    go.click(compare, [clip, reference, language, normaliser, order, cards], shown, **quiet).then(**redrawn)
+    go.click(run, [clip, reference, language, normaliser, order, cards], shown, **quiet).then(**redrawn)
     board.again(again, [seen, order], shown, **quiet).then(**redrawn)
     gr.on([order.input, normaliser.input, reference.blur], **redrawn)
     stop.click(cancel_all, queue=False, **quiet)

@@ -1,0 +1,81 @@
+"""Starts the real app in a process of its own, for tests that talk to it as a visitor does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+_START_SECONDS = 120.0
+
+
+@dataclass
+class Served:
+    """A running app."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def serving(folder: Path, *flags: str, **environment: str) -> Iterator[Served]:
+    """Run ``python app.py`` until the block ends. ``folder`` takes its log, its uploads and its caches."""
+    port = free_port()
+    log = folder / "app.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port), "--host", "127.0.0.1", *flags],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "GRADIO_TEMP_DIR": str(folder / "uploads"),
+                "EARSHOT_CACHE_FOLDER": str(folder / "cache"),
+                **environment,
+            },
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    served = Served(f"http://127.0.0.1:{port}", process, log)
+    try:
+        _wait_until_up(served)
+        yield served
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+
+
+def _wait_until_up(served: Served) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until:
+        if served.process.poll() is not None:
+            raise RuntimeError(f"the app ended with {served.process.returncode}:\n{served.said()}")
+        try:
+            with urllib.request.urlopen(served.url, timeout=5) as answer:  # noqa: S310
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"the app did not answer:\n{served.said()}")
