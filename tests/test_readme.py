@@ -1,0 +1,146 @@
+"""What the README says exists: commands, flags, runners, settings, endpoints, files; and a Space can read its head."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+import app
+from comparisons.__main__ import main as compare_main
+from runners.catalogue import RUNNERS, spec_for
+from runners.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SPACE_COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def head() -> dict:
+    return yaml.safe_load(README.split("---\n")[1])
+
+
+def requirements(name: str) -> list[Requirement]:
+    lines = (line.partition("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines())
+    return [Requirement(line) for line in lines if line]
+
+
+def test_a_space_can_read_the_front_matter() -> None:
+    front = head()
+    assert front["sdk"] == "gradio"
+    assert front["python_version"] == "3.12"
+    assert (ROOT / front["app_file"]).is_file()
+    assert front["title"] == "Earshot"
+    assert len(front["short_description"]) <= 60  # the hub refuses more
+    assert front["license"] == "mit"
+    assert {front["colorFrom"], front["colorTo"]} <= SPACE_COLOURS
+    wanted = next(each for each in requirements("requirements.txt") if each.name == "gradio")
+    assert Version(front["sdk_version"]) in wanted.specifier
+    assert Version(version("gradio")) in wanted.specifier
+
+
+def test_requirements_take_the_torch_of_zero_gpu_and_the_newest_tried() -> None:
+    torch = next(each for each in requirements("requirements.txt") if each.name == "torch")
+    for tried in ("2.8.0", "2.9.1", "2.10.0", "2.11.0", "2.13.0"):
+        assert tried in torch.specifier
+    assert "2.14.0" not in torch.specifier
+
+
+@pytest.mark.parametrize("package", ["gradio", "transformers", "accelerate", "torch", "librosa", "soundfile", "jiwer", "pandas"])
+def test_the_packages_that_were_asked_for_are_required(package: str) -> None:
+    assert package in {each.name for each in requirements("requirements.txt")}
+
+
+def test_system_packages_have_plain_names() -> None:
+    for line in (ROOT / "packages.txt").read_text(encoding="utf-8").splitlines():
+        assert re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", line)
+
+
+def test_every_runner_has_its_row_and_every_row_its_runner() -> None:
+    table = README.split("## The systems")[1].split("\n## ")[0]
+    rows = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
+    assert rows == {spec.family for spec in RUNNERS}
+
+
+def test_runner_names_in_the_text_are_names() -> None:
+    families = {spec.family for spec in RUNNERS}
+    names = set(re.findall(r"`((?:" + "|".join(families) + r"):[^`\s]+)`", README))
+    assert names
+    for name in names:
+        assert spec_for(name).name == name or spec_for(name).is_default
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE))
+    assert {"demo", "test", "bench"} <= targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_flags_of_the_page_exist() -> None:
+    known = {option for action in app.flags()._actions for option in action.option_strings}
+    page = README.split("## On the command line")[0] + README.split("## Settings")[1]
+    for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", page)):
+        assert flag in known, flag
+
+
+def test_every_setting_has_a_flag_that_is_documented() -> None:
+    shown = subprocess.run([sys.executable, "app.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for field in Settings.model_fields:
+        assert f"--{field.replace('_', '-')}" in shown
+        assert f"EARSHOT_{field.upper()}" in shown
+
+
+def test_flags_of_the_command_line_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        compare_main(["--help"])
+    shown = capsys.readouterr().out
+    section = README.split("## On the command line")[1].split("\n## ")[0]
+    for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", section)):
+        assert flag in shown, flag
+
+
+def test_settings_and_variables_exist() -> None:
+    fields = set(Settings.model_fields)
+    for name in set(re.findall(r"\bEARSHOT_([A-Z_]+)\b", README)) - {"TEST_CLIPS", "TEST_WEIGHTS"}:
+        assert name.lower() in fields, name
+    for block in blocks("toml"):
+        Settings(**tomllib.loads(block))
+
+
+def test_endpoints_and_files_exist() -> None:
+    api = (ROOT / "ui" / "api.py").read_text(encoding="utf-8")
+    for endpoint in set(re.findall(r'api_name="/([a-z_]+)"', README)):
+        assert f'api_name="{endpoint}"' in api, endpoint
+    for path in set(re.findall(r"\b(?:samples|runners|comparisons|ui|tests)/[\w./-]+\.\w+\b", README)):
+        assert (ROOT / path).is_file(), path
+    everywhere = README.split("## Where everything lives")[1]
+    for name in re.findall(r"^([a-z]+(?:/|\.py)) ", everywhere, re.MULTILINE):
+        assert (ROOT / name).exists(), name
+
+
+def test_python_examples_compile() -> None:
+    for block in blocks("python"):
+        compile(block, "README.md", "exec")
+
+
+def test_the_listing_command_lists_every_offered_runner() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "runners", "--json"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    names = {row["name"] for row in json.loads(done.stdout)}
+    assert {"moonshine", "pocketsphinx", "whisper", "faster-whisper", "ctc"} <= names
