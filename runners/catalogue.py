@@ -41,6 +41,8 @@ class Heard:
     """Which of these are converted on first use."""
     converting_requires: tuple[str, ...] = ()
     """Packages that only the conversion needs."""
+    may_choose_language: bool = False
+    """Some models of the family can be told the language, others not; the runner finds out, and refuses, when it loads."""
 
     def fits(self, model_type: str | None, architectures: tuple[str, ...], kind: Format) -> bool:
         """True if such a checkpoint may be loaded; a configuration that does not say what it is gets the benefit."""
@@ -63,7 +65,7 @@ CHECKPOINTS: Mapping[str, Heard] = MappingProxyType(
             converts=("safetensors", "pytorch"),
             converting_requires=("transformers", "torch"),
         ),
-        "ctc": Heard("a model with a CTC head (…ForCTC)", architecture_ending="ForCTC"),
+        "ctc": Heard("a model with a CTC head (…ForCTC)", architecture_ending="ForCTC", may_choose_language=True),
     }
 )
 """By family; a family without an entry takes any folder and finds out when it loads."""
@@ -208,6 +210,7 @@ RUNNERS: tuple[RunnerSpec, ...] = (
     _ctc("facebook/wav2vec2-base-960h", "wav2vec 2.0 base", 94, 378, "Apache-2.0"),
     _ctc("facebook/hubert-large-ls960-ft", "HuBERT large", 316, 1263, "Apache-2.0"),
     _ctc("facebook/data2vec-audio-base-960h", "data2vec audio base", 93, 373, "Apache-2.0"),
+    # Its adapters for other languages, 9 MB each, are not fetched; a folder that has them can be told the language.
     _ctc("facebook/mms-1b-all", "MMS 1B (its English adapter)", 965, 3860, "CC-BY-NC-4.0"),
     RunnerSpec(
         family=SCRIPTED,
@@ -294,6 +297,7 @@ def _is_revision(revision: str) -> bool:
 
 
 def _added(default: RunnerSpec, model: str, revision: str | None) -> RunnerSpec:
+    heard = CHECKPOINTS.get(default.family)
     return replace(
         default,
         model=model,
@@ -307,6 +311,7 @@ def _added(default: RunnerSpec, model: str, revision: str | None) -> RunnerSpec:
         files=(),
         gated=False,
         needs_gpu=False,
+        can_choose_language=default.can_choose_language or (heard is not None and heard.may_choose_language),
     )
 
 

@@ -213,7 +213,10 @@ class _MemoryLimit:
 
 
 def _cpu(total_bytes: int, free_bytes: int) -> Device:
-    name = platform.processor() or platform.machine() or "CPU"
+    models = (
+        line.partition(":")[2].strip() for line in _text(Path("/proc/cpuinfo")).splitlines() if line.startswith("model name")
+    )
+    name = next(models, "") or platform.processor() or platform.machine() or "CPU"
     return Device("cpu", name, total_bytes, free_bytes, shares_main_memory=True)
 
 

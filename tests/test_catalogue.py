@@ -199,6 +199,11 @@ def test_an_unknown_family_is_told_which_there_are() -> None:
     assert all(family in (caught.value.fix or "") for family in FAMILIES)
 
 
+def test_a_ctc_model_of_no_row_may_be_told_the_language_and_refuses_for_itself() -> None:
+    assert spec_for("ctc:/models/mms-with-adapters").can_choose_language
+    assert not spec_for("ctc").can_choose_language
+
+
 def test_a_scripts_path_or_name_follows_the_colon() -> None:
     assert spec_for("scripted:slow").model == "slow"
     assert spec_for("scripted:/tmp/a script.json").model == "/tmp/a script.json"
