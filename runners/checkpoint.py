@@ -6,90 +6,58 @@ itself fills what is missing with random numbers, and a random head transcribes 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from runners.base import MissingPackage, ModelLoadError, OutOfMemory, Placement, UnsupportedOption
-
-CTRANSLATE2_WEIGHTS = "model.bin"
-"""Name of CTranslate2's weights; a transformers checkpoint never has a file of this name."""
-
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+from runners.memory import is_shortage
+from runners.weights import UnreadableWeights, Weights, read_weights
 
 _TRAINING_ONLY = ("masked_spec_embed",)
 """Weights used in training alone; several published wav2vec2 checkpoints lack them."""
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory", "bad_alloc")
+_DAMAGE_FINDERS = {"safetensors", "safetensors_rust", "pickle", "_pickle", "huggingface_hub", "zipfile"}
+"""Packages that raise classes of their own for damaged files."""
 
 
-def read_config(weights: Path | None, family: str) -> tuple[Path, dict[str, Any]]:
-    """Return the folder and its ``config.json``.
+def read(weights: Path | None, family: str) -> Weights:
+    """Return what a folder holds.
 
     Raises:
-        ModelLoadError: there is no such folder, or its configuration is missing or unreadable.
+        ModelLoadError: there is no such folder, or a part of the checkpoint is missing or damaged.
     """
-    if weights is None or not weights.is_dir():
-        raise ModelLoadError(
-            f"{weights} is not a folder." if weights else "No weights were given.", f"Name one: {family}:FOLDER."
-        )
-    path = weights / "config.json"
-    if not path.is_file():
-        raise ModelLoadError(f"{weights} has no config.json, so it is not a checkpoint.", "Choose a folder that has one.")
+    if weights is None:
+        raise ModelLoadError("No weights were given.", f"Name a folder: {family}:FOLDER.")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelLoadError(f"{path} cannot be read: {error}", "Fetch the checkpoint again.") from error
-    if not isinstance(config, dict):
-        raise ModelLoadError(f"{path} does not hold a configuration.", "Fetch the checkpoint again.")
-    return weights, config
+        return read_weights(weights)
+    except UnreadableWeights as error:
+        raise ModelLoadError(
+            f"The folder {weights} {error}.", "Fetch it again, or choose one with a whole checkpoint."
+        ) from error
 
 
-def family_of(weights: Path, config: dict[str, Any]) -> str | None:
+def family_of(found: Weights) -> str | None:
     """Say which family of runners a folder is for; None if for none that is known."""
-    if (weights / CTRANSLATE2_WEIGHTS).is_file():
+    if found.format == "ctranslate2":
         return "faster-whisper"
-    if config.get("model_type") == "whisper":
+    if found.model_type == "whisper":
         return "whisper"
-    if any(str(name).endswith("ForCTC") for name in config.get("architectures") or ()):
+    if any(name.endswith("ForCTC") for name in found.architectures):
         return "ctc"
     return None
 
 
-def foreign(weights: Path, config: dict[str, Any], wanted: str) -> ModelLoadError:
+def foreign(found: Weights, wanted: str) -> ModelLoadError:
     """Build the error for a checkpoint of another family; ``wanted`` says what was expected, "a Whisper checkpoint"."""
-    other = family_of(weights, config)
-    if other == "faster-whisper":
-        found = "a CTranslate2 model"
-    elif config.get("model_type"):
-        found = f"a {config['model_type']} checkpoint"
+    family = family_of(found)
+    if found.format == "ctranslate2":
+        is_ = "a CTranslate2 model"
     else:
-        found = "a checkpoint of unknown kind"
-    fix = f"Use {other}:{weights}." if other else "Choose another checkpoint or another system."
-    return ModelLoadError(f"{weights} is {found}, not {wanted}.", fix)
-
-
-def require_weights(weights: Path) -> None:
-    """Refuse a folder without weights, or with a part of them missing.
-
-    Raises:
-        ModelLoadError: naming the files.
-    """
-    found = next((weights / name for name in _WEIGHTS if (weights / name).is_file()), None)
-    if found is None:
-        raise ModelLoadError(
-            f"{weights} has no weights (no model.safetensors, no pytorch_model.bin).", "Fetch the checkpoint again."
-        )
-    if found.suffix == ".json":
-        try:
-            parts = set(json.loads(found.read_text(encoding="utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelLoadError(f"{found} cannot be read: {error}", "Fetch the checkpoint again.") from error
-        missing = sorted(str(part) for part in parts if not (weights / str(part)).is_file())
-        if missing:
-            raise ModelLoadError(f"{weights} lacks {', '.join(missing)}.", "Fetch the checkpoint again.")
+        is_ = f"a {found.model_type} checkpoint" if found.model_type else "a checkpoint of unknown kind"
+    fix = f"Use {family}:{found.folder}." if family else "Choose another checkpoint or another system."
+    return ModelLoadError(f"{found.folder} is {is_}, not {wanted}.", fix)
 
 
 def require_files(weights: Path, what: str, *choices: tuple[str, ...]) -> None:
@@ -119,7 +87,9 @@ def load_model(auto_class: Any, weights: Path, placement: Placement, **options: 
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}.get(placement.dtype)
     if dtype is None:
         raise UnsupportedOption(f"The precision {placement.dtype} is not offered here.", "Choose float32, bfloat16 or float16.")
-    logging.disable_progress_bar()  # it would fill the log that a skipped result quotes
+    # Bars and advice would fill the log whose last lines a skipped result quotes; what matters is raised.
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
     with loading(weights):
         model, loaded = auto_class.from_pretrained(
             weights, dtype=dtype, local_files_only=True, trust_remote_code=False, output_loading_info=True, **options
@@ -149,14 +119,7 @@ def loading(weights: Path) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise ModelLoadError(f"{weights} cannot be loaded: {_first_line(error)}", "Fetch the checkpoint again.") from error
     except Exception as error:
-        # safetensors, pickle and huggingface_hub raise classes of their own for damaged files
-        if type(error).__module__.split(".")[0] not in {
-            "safetensors_rust",
-            "safetensors",
-            "_pickle",
-            "pickle",
-            "huggingface_hub",
-        }:
+        if type(error).__module__.split(".")[0] not in _DAMAGE_FINDERS:
             raise
         raise ModelLoadError(f"{weights} is damaged: {_first_line(error)}", "Fetch the checkpoint again.") from error
 
@@ -166,28 +129,12 @@ def memory_limits() -> Iterator[None]:
     """Turn every way in which PyTorch and CTranslate2 say that memory is full into ``OutOfMemory``."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+    except Exception as error:
+        if not is_shortage(error):
             raise
-        free_device_memory()
         raise OutOfMemory(
             f"Not enough memory: {_first_line(error)}", "Choose a smaller model or precision, or close other programs."
         ) from error
-
-
-def free_device_memory() -> None:
-    """Give memory that PyTorch only keeps in reserve back to the device."""
-    import gc
-    import sys
-
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return
-    for name in ("cuda", "mps", "xpu"):
-        device = getattr(torch, name, None)
-        if device is not None and device.is_available():
-            device.empty_cache()
 
 
 def _first_line(error: BaseException) -> str:

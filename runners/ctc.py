@@ -106,10 +106,10 @@ class Ctc:
             ModelLoadError: the folder is of another family, damaged, incomplete, or has no trained CTC head.
             OutOfMemory: the model does not fit.
         """
-        weights, config = checkpoint.read_config(weights, "ctc")
-        if checkpoint.family_of(weights, config) in {"whisper", "faster-whisper"}:
-            raise checkpoint.foreign(weights, config, "a CTC checkpoint")
-        checkpoint.require_weights(weights)
+        found = checkpoint.read(weights, "ctc")
+        if checkpoint.family_of(found) in {"whisper", "faster-whisper"}:
+            raise checkpoint.foreign(found, "a CTC checkpoint")
+        weights = found.folder
         checkpoint.require_files(weights, "tokenizer", ("vocab.json",), ("tokenizer.json",), ("spiece.model",))
         checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
         progress.check()
@@ -119,7 +119,7 @@ class Ctc:
             # Not AutoProcessor: some processors insist on packages for an n-gram language model.
             settings = AutoConfig.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
             if type(settings) not in AutoModelForCTC._model_mapping:
-                raise checkpoint.foreign(weights, config, "a CTC checkpoint")
+                raise checkpoint.foreign(found, "a CTC checkpoint")
             extractor = AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
             tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
         if getattr(extractor, "sampling_rate", SAMPLE_RATE) != SAMPLE_RATE:
@@ -137,7 +137,6 @@ class Ctc:
 
     def unload(self) -> None:
         self._loaded = None
-        checkpoint.free_device_memory()
 
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Hear a clip of any length.

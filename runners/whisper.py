@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -47,6 +47,8 @@ MIN_LOG_PROBABILITY = -1.0
 MAX_NO_SPEECH = 0.6
 """Probability of the no-speech token above which a window with an improbable text is left out."""
 PARTIAL_EVERY_SECONDS = 0.3
+
+_Code = TypeVar("_Code", str, str | None)
 
 WHISPER_CODES = {"jv": "jw"}
 """ISO codes that have another name among Whisper's language tokens: Javanese is there under its old one."""
@@ -109,10 +111,10 @@ class Whisper:
             ModelLoadError: the folder is of another family, damaged or incomplete.
             OutOfMemory: the model does not fit.
         """
-        weights, config = checkpoint.read_config(weights, "whisper")
-        if config.get("model_type") != "whisper" or checkpoint.family_of(weights, config) != "whisper":
-            raise checkpoint.foreign(weights, config, "a Whisper checkpoint for transformers")
-        checkpoint.require_weights(weights)
+        found = checkpoint.read(weights, "whisper")
+        if checkpoint.family_of(found) != "whisper":
+            raise checkpoint.foreign(found, "a Whisper checkpoint for transformers")
+        weights = found.folder
         checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",), ("vocab.json", "merges.txt"))
         checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
         progress.check()
@@ -127,7 +129,6 @@ class Whisper:
 
     def unload(self) -> None:
         self._loaded = None
-        checkpoint.free_device_memory()
 
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Hear a clip; the language is detected in its first window unless it is given.
@@ -140,7 +141,7 @@ class Whisper:
         loaded = self._loaded
         if loaded is None:
             raise ModelLoadError("The model is not loaded.", "Load it first.")
-        language = self._language(loaded, options.language)
+        language = self._language(loaded, _iso(options.language))
         progress.check()
         import torch
 
@@ -202,6 +203,11 @@ class _Piece:
     end: int | None
 
 
+def _iso(code: _Code) -> _Code:
+    """Turn Whisper's code of a language into the ISO one."""
+    return next((iso for iso, theirs in WHISPER_CODES.items() if theirs == code), code)
+
+
 def _describe(weights: Path, model: Any, extractor: Any, tokenizer: Any, placement: Placement) -> _Loaded:
     """Read off what the decoding needs, from the vocabulary where an old checkpoint's generation config lacks it."""
     config, generation = model.config, model.generation_config
@@ -239,8 +245,7 @@ def _describe(weights: Path, model: Any, extractor: Any, tokenizer: Any, placeme
     if is_multilingual:
         generation.lang_to_id = known
         generation.task_to_id = {"transcribe": transcribe, "translate": special.get("<|translate|>")}
-    iso = {theirs: code for code, theirs in WHISPER_CODES.items()}
-    languages = {iso.get(name[2:-2], name[2:-2]): token for name, token in known.items()}
+    languages = {_iso(name[2:-2]): token for name, token in known.items()}
     heads = getattr(generation, "alignment_heads", None) or ()
     fit = all(layer < config.decoder_layers and head < config.decoder_attention_heads for layer, head in heads)
     return _Loaded(

@@ -1,0 +1,290 @@
+"""Tiny random checkpoints, built from each family's own config and saved as the hub's are, so that tests load them through
+the real ``from_pretrained``. Nothing is downloaded; the same folder comes out every time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runners.base import SAMPLE_RATE, Clip
+
+LETTERS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"EATONIHSRDLUMWCFGYPBVKJXQZ'")
+"""The vocabulary of wav2vec2-base-960h: blank first, "|" between words."""
+LANGUAGES = ("en", "zh", "de", "es")
+
+
+class Watcher:
+    """A progress that remembers what it was told, and says stop once ``cancelled`` is true or from the given check on."""
+
+    def __init__(self, cancel_at: int | None = None) -> None:
+        self.partials: list[str] = []
+        self.checks = 0
+        self.cancel_at = cancel_at
+
+    def downloading(self, done_bytes: int, total_bytes: int | None) -> None:
+        raise AssertionError("a runner downloads nothing itself")
+
+    def partial(self, text: str) -> None:
+        self.partials.append(text)
+
+    def check(self) -> None:
+        from runners.base import Cancelled
+
+        self.checks += 1
+        if self.cancel_at is not None and self.checks >= self.cancel_at:
+            raise Cancelled
+
+
+def babble(seconds: float, seed: int = 0) -> Clip:
+    """A clip that voice activity detection takes for speech: a buzzing voice with vowels, syllables and some breath."""
+    from scipy.signal import lfilter
+
+    count = round(seconds * SAMPLE_RATE)
+    time = np.arange(count) / SAMPLE_RATE
+    random = np.random.default_rng(seed)
+    pitch = 120 + 20 * np.sin(2 * np.pi * 0.7 * time)  # Hz
+    phase = np.cumsum(pitch) / SAMPLE_RATE
+    voice = np.diff(np.floor(phase), prepend=0.0) + random.normal(0, 0.01, count)
+    for frequency, width in ((700, 90), (1200, 110), (2600, 160)):  # formants of an "a", Hz
+        radius = np.exp(-np.pi * width / SAMPLE_RATE)
+        voice = lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * frequency / SAMPLE_RATE), radius**2], voice)
+    voice *= np.clip(np.sin(2 * np.pi * 2 * time), 0, None)  # two syllables a second, in pairs
+    loudest = np.abs(voice).max() if count else 1.0
+    return Clip((voice / max(loudest, 1e-9) * 0.5).astype(np.float32), seconds, "babble.wav")
+
+
+def silence(seconds: float) -> Clip:
+    return Clip(np.zeros(round(seconds * SAMPLE_RATE), np.float32), seconds, "silence.wav")
+
+
+def whisper(folder: Path, *, multilingual: bool = True, positions: int = 448, eagerness: float = 24) -> Path:
+    """A Whisper with the vocabulary's true size and order, and four of the languages; ``eagerness`` to end shortens its texts.
+
+    The size matters: CTranslate2 takes a vocabulary of under 51865 tokens for an English-only one.
+    """
+    import torch
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    end = 50_257 if multilingual else 50_256
+    special = [
+        "<|endoftext|>",
+        "<|startoftranscript|>",
+        *(f"<|{code}|>" for code in LANGUAGES),
+        *(f"<|filler{number}|>" for number in range(99 - len(LANGUAGES))),
+        *(f"<|{name}|>" for name in ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")),
+    ]
+    ids = {text: end + number for number, text in enumerate(special)}
+    _whisper_tokenizer(folder, end, special)
+    config = WhisperConfig(
+        vocab_size=ids["<|notimestamps|>"] + 1 + 1501,
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        max_target_positions=positions,
+        decoder_start_token_id=ids["<|startoftranscript|>"],
+        bos_token_id=end,
+        eos_token_id=end,
+        pad_token_id=end,
+        begin_suppress_tokens=None,
+        suppress_tokens=None,
+        init_std=0.4,
+    )
+    torch.manual_seed(0)
+    model = WhisperForConditionalGeneration(config)
+    with torch.no_grad():
+        # Sure of itself, and of ending after a few words: else each window is decoded at six temperatures to its limit.
+        decoder = model.model.decoder
+        decoder.layer_norm.weight.mul_(4)
+        decoder.layer_norm.weight[0] = 0
+        decoder.layer_norm.bias[0] = 1
+        decoder.embed_tokens.weight[:, 0] = 0
+        decoder.embed_tokens.weight[end, 0] = eagerness
+    generation = model.generation_config
+    facts: dict[str, Any] = {
+        "is_multilingual": multilingual,
+        "no_timestamps_token_id": ids["<|notimestamps|>"],
+        "alignment_heads": [[1, 0], [1, 1]],
+        "max_initial_timestamp_index": 50,
+        "prev_sot_token_id": ids["<|startofprev|>"],
+        "suppress_tokens": [ids["<|startoftranscript|>"], *range(ids["<|filler0|>"], ids["<|notimestamps|>"] + 1)],
+        "begin_suppress_tokens": [220],
+        "return_timestamps": False,
+        "max_length": positions,
+        "_from_model_config": False,  # else it counts as derived, and is thrown away when the folder is loaded
+    }
+    for name, fact in facts.items():
+        setattr(generation, name, fact)
+    if multilingual:
+        generation.lang_to_id = {f"<|{code}|>": ids[f"<|{code}|>"] for code in LANGUAGES}
+        generation.task_to_id = {"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]}
+    model.save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def _whisper_tokenizer(folder: Path, end: int, special: list[str]) -> None:
+    """A byte-level BPE whose words are made up; ids of the special tokens as in the original."""
+    from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
+    from tokenizers.models import BPE
+    from transformers import WhisperTokenizer
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {letter: number for number, letter in enumerate(letters)}
+    syllables = [first + second for first in "bdfgklmnprstvz" for second in "aeiou"]
+    number = 0
+    while len(vocabulary) < end:
+        name, rest = "", number
+        while not name or rest:
+            rest, syllable = divmod(rest, len(syllables))
+            name += syllables[syllable]
+        vocabulary[f"Ġ{name}"] = len(vocabulary)  # Ġ is how byte-level vocabularies write a space
+        number += 1
+    backend = Tokenizer(BPE(vocabulary, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
+    folder.mkdir(parents=True, exist_ok=True)
+    backend.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": WhisperTokenizer.__name__,
+        "model_max_length": 448,
+        "bos_token": "<|endoftext|>",
+        "eos_token": "<|endoftext|>",
+        "pad_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>",
+        "extra_special_tokens": special[1:],
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+def wav2vec2(folder: Path) -> Path:
+    from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
+
+    return _ctc(folder, Wav2Vec2Config(**_CTC_SIZE, feat_extract_norm="group", num_conv_pos_embeddings=16), Wav2Vec2ForCTC)
+
+
+def hubert(folder: Path) -> Path:
+    from transformers import HubertConfig, HubertForCTC
+
+    return _ctc(
+        folder,
+        HubertConfig(**_CTC_SIZE, feat_extract_norm="layer", do_stable_layer_norm=True, num_conv_pos_embeddings=16),
+        HubertForCTC,
+    )
+
+
+def data2vec(folder: Path) -> Path:
+    from transformers import Data2VecAudioConfig, Data2VecAudioForCTC
+
+    return _ctc(
+        folder, Data2VecAudioConfig(**_CTC_SIZE, conv_pos_kernel_size=19, num_conv_pos_embeddings=5), Data2VecAudioForCTC
+    )
+
+
+def wavlm(folder: Path) -> Path:
+    from transformers import WavLMConfig, WavLMForCTC
+
+    return _ctc(folder, WavLMConfig(**_CTC_SIZE, num_conv_pos_embeddings=16), WavLMForCTC)
+
+
+_CTC_SIZE: dict[str, Any] = {
+    "vocab_size": len(LETTERS),
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "conv_dim": (8,) * 7,
+    "num_conv_pos_embedding_groups": 4,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "initializer_range": 0.5,
+}
+
+
+def wav2vec2_bert(folder: Path) -> Path:
+    """Takes a spectrogram (``input_features``) where the others take samples."""
+    import torch
+    from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertConfig, Wav2Vec2BertForCTC
+
+    torch.manual_seed(0)
+    config = Wav2Vec2BertConfig(
+        vocab_size=len(LETTERS),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        initializer_range=0.5,
+    )
+    _loud(Wav2Vec2BertForCTC(config)).save_pretrained(folder)
+    SeamlessM4TFeatureExtractor(feature_size=80, num_mel_bins=80, sampling_rate=SAMPLE_RATE).save_pretrained(folder)
+    _letters(folder, dict(zip(LETTERS, range(len(LETTERS)), strict=True)))
+    return folder
+
+
+def mms(folder: Path) -> Path:
+    """A wav2vec2 with adapters for English and German, whose alphabets differ in size; English is put in."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+
+    alphabets = {"eng": LETTERS, "deu": (*LETTERS, *"ÄÖÜ")}
+    config = Wav2Vec2Config(**_CTC_SIZE, do_stable_layer_norm=True, feat_extract_norm="layer", adapter_attn_dim=4)
+    torch.manual_seed(0)
+    model = _loud(Wav2Vec2ForCTC(config))
+    model.save_pretrained(folder)
+    for name, alphabet in alphabets.items():
+        weights = {
+            key: value.clone()
+            for key, value in model.state_dict().items()
+            if "adapter_layer" in key or key.startswith("lm_head")
+        }
+        if name != "eng":
+            weights["lm_head.weight"] = torch.randn(len(alphabet), 16)
+            weights["lm_head.bias"] = torch.zeros(len(alphabet))
+        save_file(weights, folder / f"adapter.{name}.safetensors", metadata={"format": "pt"})
+    Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
+    nested = {name: {letter: number for number, letter in enumerate(alphabet)} for name, alphabet in alphabets.items()}
+    _letters(folder, nested, target_lang="eng")
+    return folder
+
+
+def _ctc(folder: Path, config: Any, model_class: Callable[[Any], Any]) -> Path:
+    import torch
+    from transformers import Wav2Vec2FeatureExtractor
+
+    torch.manual_seed(0)
+    _loud(model_class(config)).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
+    _letters(folder, dict(zip(LETTERS, range(len(LETTERS)), strict=True)))
+    return folder
+
+
+def _loud(model: Any) -> Any:
+    """Scale the head up, or a random model says the blank and nothing else."""
+    import torch
+
+    with torch.no_grad():
+        model.lm_head.weight.normal_(0, 1)
+        model.lm_head.bias[0] = -1.0
+    return model.eval()
+
+
+def _letters(folder: Path, vocabulary: dict[str, Any], **settings: Any) -> None:
+    from transformers import Wav2Vec2CTCTokenizer
+
+    path = folder / "vocab.json"
+    path.write_text(json.dumps(vocabulary), encoding="utf-8")
+    Wav2Vec2CTCTokenizer(str(path), **settings).save_pretrained(folder)
