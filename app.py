@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     signal.signal(signal.SIGTERM, _leave)  # so that children end with the page
     try:
-        return serve(settings)
+        serve(settings)
     except KeyboardInterrupt:
         return 0
     except OSError as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
+from typing import NoReturn
 
 import gradio as gr
 
@@ -52,17 +54,16 @@ def build_page(desk: Desk) -> gr.Blocks:
     return page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=VISITORS_AT_ONCE)
 
 
-def serve(settings: Settings) -> int:
-    """Serve the page until it is interrupted, then end every child. Returns the exit code.
+def serve(settings: Settings) -> NoReturn:
+    """Serve the page until a KeyboardInterrupt, then end every child.
 
     Raises:
         OSError: the port cannot be had.
     """
     lookout = Lookout()
     pool = Pool(settings, lookout)
+    page = build_page(Desk(settings, pool, lookout))
     try:
-        desk = Desk(settings, pool, lookout)
-        page = build_page(desk)
         page.launch(
             server_name=settings.host,
             server_port=settings.port or None,
@@ -78,7 +79,7 @@ def serve(settings: Settings) -> int:
             favicon_path=str(Path(__file__).parent / "assets" / "earshot.svg"),
         )
         threading.Thread(target=lookout.probe, name="probe", daemon=True).start()
-        page.block_thread()
+        while True:
+            time.sleep(3600)
     finally:
-        pool.close()
-    return 0
+        pool.close()  # and not the page: closing that waits for whoever is still being served
