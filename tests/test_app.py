@@ -59,9 +59,8 @@ def endless(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def served(folder: Path, hello: str, endless: str) -> Iterator[Served]:
     names = ",".join(["moonshine", "scripted:raises", hello, endless])
-    with serving(
-        folder, "--runners", names, "--disabled-runners", "moonshine", "--history-folder", str(folder / "kept")
-    ) as app:
+    flags = ("--runners", names, "--disabled-runners", "moonshine", "--history-folder", str(folder / "kept"))
+    with serving(folder, *flags, GRADIO_HEARTBEAT_INTERVAL="0.2") as app:  # so it notices soon that somebody left
         yield app
 
 
