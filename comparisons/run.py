@@ -6,6 +6,7 @@ warm models and deadlines are the pool's.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import queue
 import threading
@@ -146,7 +147,10 @@ class Comparing:
             self._events.put(Queued(contender))
         self._cancels.listen(self._drop_cancelled)
         self._drop_cancelled()
-        self._thread = threading.Thread(target=self._work, name="comparing", daemon=True)
+        # With the caller's context: ZeroGPU finds in it whose visit the GPU time is counted to.
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(self._work,), name="comparing", daemon=True
+        )
         self._thread.start()
 
     @property
@@ -208,7 +212,9 @@ class Comparing:
                 if not self._waiting:
                     return
                 contender = self._waiting.pop(0)
-            self._events.put(Finished(contender, self._run(contender)))
+            result = self._run(contender)
+            _log(result)
+            self._events.put(Finished(contender, result))
 
     def _run(self, contender: Contender) -> TranscriptionResult:
         if self._cancelled[contender].is_set():
@@ -225,6 +231,19 @@ class Comparing:
                 error=f"Earshot itself failed: {type(error).__name__}: {error}",
                 fix="Try again; if it happens again, please report it with the log.",
             )
+
+
+def _log(result: TranscriptionResult) -> None:
+    """What became of a contender, for whoever runs this; never what was said in the clip. Names are untrusted: %r."""
+    name = result.contender.name
+    if result.status == "ok":
+        log.info("%r: ok in %.3f s on %s", name, result.seconds or 0.0, result.device)
+    elif result.status == "cancelled":
+        log.info("%r: cancelled", name)
+    else:
+        log.warning("%r: SKIPPED at %s: %r", name, result.stage, result.error)
+        for line in result.log:
+            log.info("%r: its log: %r", name, line)
 
 
 def compare(

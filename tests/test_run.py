@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import pickle
 import threading
 from collections.abc import Callable, Iterator
@@ -210,3 +211,15 @@ def test_events_are_handed_out_once_the_last_contender_is_done_whatever_the_pace
         while not comparing.finished:
             events += comparing.events(timeout=WAIT_SECONDS, pace_seconds=WAIT_SECONDS)
     assert statuses(events) == {"alpha": "ok"}
+
+
+
+def test_a_skipped_contender_is_logged_with_its_reason_and_no_words_of_the_clip(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="comparisons.run"):
+        list(compare(CLIP, [A, B], StandInPool(faults=("alpha",))))
+    skipped = next(record for record in caplog.records if "SKIPPED" in record.message)
+    assert skipped.levelno == logging.WARNING
+    assert "'alpha'" in skipped.message
+    assert "ZeroDivisionError" in skipped.message
+    done = next(record.message for record in caplog.records if "'beta': ok" in record.message)
+    assert done == "'beta': ok in 0.000 s on None"
