@@ -141,6 +141,8 @@ class _Mixdown:
         self._unpacked = 0
         self._nonsense = 0
         self._rate: int | None = None
+        self._frames_at_rate = 0
+        self._seconds_before = 0.0
         self._resampler: Any = None
 
     def begin(self, rate: int, channels: int) -> None:
@@ -162,13 +164,14 @@ class _Mixdown:
         if rate != self._rate:  # once, but damage and joined streams can change it midway
             self.begin(rate, channels)
             self._flush()
-            self._rate = rate
+            self._rate, self._frames_at_rate, self._seconds_before = rate, 0, self.seconds
             if rate != SAMPLE_RATE:
                 import soxr
 
                 self._resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
         self.frames += frames
-        self.seconds += frames / rate
+        self._frames_at_rate += frames
+        self.seconds = self._seconds_before + self._frames_at_rate / rate  # no sum of rounded parts
         self._unpacked += frames * channels
         if self.seconds > self.max_seconds:
             raise too_long(None, self.max_seconds)
