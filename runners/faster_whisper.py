@@ -144,7 +144,8 @@ class FasterWhisper:
             progress.check()
             for part in heard:  # the work is done here, as the segments are asked for
                 text += part.text
-                segments.append(Segment(part.text.strip(), float(part.start), float(part.end)))
+                if part.text.strip():
+                    segments.append(Segment(part.text.strip(), float(part.start), float(part.end)))
                 words += [
                     Word(word.word.strip(), float(word.start), float(word.end), float(word.probability))
                     for word in part.words or ()
