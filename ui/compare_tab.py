@@ -16,7 +16,7 @@ from comparisons.compare import Comparison, Order, ordered, rescored, with_refer
 from comparisons.normalise import NORMALISERS, choose
 from runners.base import Clip, RunnerError
 from ui import views
-from ui.components import column_board, contender_cards, export_buttons, status_line
+from ui.components import clip_facts, column_board, contender_cards, export_buttons, status_line
 from ui.desk import Desk, Refused
 from ui.samples import samples
 
@@ -107,7 +107,7 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
     sampled = gr.State(None)  # reference that came with a sample
 
     with gr.Column(elem_classes="es-card"):
-        clip_line = gr.HTML(views.clip_line(), apply_default_css=False, elem_id="es-clip")
+        clip_line = clip_facts(views.clip_line())
         clip = gr.Audio(
             sources=["upload", "microphone"],
             type="filepath",
@@ -121,6 +121,7 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
             sample = gr.Dropdown(
                 list(shipped), value=None, label="Sample", scale=2, min_width=150, visible=bool(shipped), elem_id="es-sample"
             )
+            any_file = gr.UploadButton("Open any file", size="sm", scale=0, min_width=110, elem_id="es-open")
             reference = gr.Textbox(
                 label="Reference",
                 placeholder="What was really said (optional)",
@@ -194,6 +195,10 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
     def forget_sample(text: str, from_sample: str | None) -> Update:
         """Another clip: the words of the sample are not what is said in it."""
         return {sample: None, sampled: None, language: "", **({reference: ""} if text == from_sample else {})}
+
+    def take_file(path: str, text: str, from_sample: str | None) -> Update:
+        """A file that Gradio's own field would turn away, such as a video."""
+        return {clip: path, **forget_sample(text, from_sample)}
 
     def read_text(content: bytes) -> Update:
         try:
@@ -282,6 +287,7 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
         [sample, sampled, language, reference],
         **quiet,
     )
+    any_file.upload(take_file, [any_file, reference, sampled], [clip, sample, sampled, language, reference], **quiet)
     sample.input(take_sample, sample, [clip, reference, sampled, language], **quiet)
     text_file.upload(read_text, text_file, [reference, status], **quiet)
     gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, status], **quiet)

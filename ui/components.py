@@ -17,6 +17,17 @@ def _script(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
+def clip_facts(html: str) -> gr.HTML:
+    """What is known of the clip, or wrong with it; read aloud when it changes. Value: HTML of ``ui.views.clip_line``."""
+    return gr.HTML(
+        html,
+        html_template='<div role="status" aria-live="polite">${value}</div>',
+        js_on_load=_script("drop.js"),
+        apply_default_css=False,
+        elem_id="es-clip",
+    )
+
+
 def contender_cards(value: Mapping[str, Any]) -> gr.HTML:
     """Check boxes as cards. Value: ``{"html": the cards, "chosen": names}``; the browser changes ``chosen``."""
     return gr.HTML(
