@@ -11,10 +11,8 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
-from runners.availability import availability, gigabytes
+from runners.availability import as_plain, availability, gigabytes
 from runners.base import Availability, RunnerSpec
 from runners.catalogue import UnknownRunner, offered
 from runners.machine import Machine, probe
@@ -43,37 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     machine = probe()
     rows = [(spec, availability(spec, machine, settings)) for spec in specs]
     if chosen.json:
-        answer = {"machine": machine_json(machine), "runners": [runner_json(spec, found) for spec, found in rows]}
+        answer = [as_plain(spec, found) for spec, found in rows]
         sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(table(machine, rows, width=shutil.get_terminal_size((100, 24)).columns))
     return 0
-
-
-def machine_json(machine: Machine) -> dict[str, Any]:
-    """The machine as plain data; unknown is None."""
-    return asdict(machine)
-
-
-def runner_json(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
-    """One system and its availability as plain data; unknown is None."""
-    return {
-        "name": spec.name,
-        "label": spec.label,
-        "family": spec.family,
-        "model": spec.model,
-        "revision": spec.revision,
-        "parameters": spec.parameters,
-        "languages": list(spec.languages) if spec.languages is not None else None,
-        "license": spec.license,
-        "state": found.state,
-        "reason": found.reason,
-        "fix": found.fix,
-        "download_bytes": found.download_bytes,
-        "device": found.placement.device if found.ok else None,
-        "dtype": found.placement.dtype if found.ok else None,
-        "need_bytes": found.placement.need_bytes if found.ok else None,
-    }
 
 
 def table(machine: Machine, rows: Sequence[tuple[RunnerSpec, Availability]], width: int = 100) -> str:

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runners import hub
 from runners.base import (
@@ -81,6 +82,27 @@ def availability(spec: RunnerSpec, machine: Machine, settings: Settings) -> Avai
     if must_download:
         return Availability("download", download_bytes=spec.size_bytes, placement=placement)
     return Availability("available", placement=placement)
+
+
+def as_plain(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
+    """One system and its availability as plain data, for JSON; unknown is None."""
+    return {
+        "name": spec.name,
+        "label": spec.label,
+        "family": spec.family,
+        "model": spec.model,
+        "revision": spec.revision,
+        "parameters": spec.parameters,
+        "languages": list(spec.languages) if spec.languages is not None else None,
+        "license": spec.license,
+        "state": found.state,
+        "reason": found.reason,
+        "fix": found.fix,
+        "download_bytes": found.download_bytes,
+        "device": found.placement.device if found.ok else None,
+        "dtype": found.placement.dtype if found.ok else None,
+        "need_bytes": found.placement.need_bytes if found.ok else None,
+    }
 
 
 def place(spec: RunnerSpec, machine: Machine, settings: Settings, weights: Weights | None = None) -> Placement:

@@ -26,6 +26,7 @@ from typing import Any, get_args
 import psutil
 
 from runners.base import DeviceKind
+from runners.settings import on_zero_gpu
 
 PROBE_TIMEOUT_SECONDS = 60.0
 """Importing torch takes 2 to 10 s, waking a GPU's driver for the first time as long again."""
@@ -49,6 +50,10 @@ class Device:
     """What was free when the device was asked."""
     has_bfloat16: bool = False
     shares_main_memory: bool = False
+
+
+ZERO_GPU = Device("cuda", "ZeroGPU", 70_000_000_000, 70_000_000_000, has_bfloat16=True)
+"""What a Space with ZeroGPU is lent by default: a part of an H200 with 70 GB, says the hub's documentation."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,8 @@ def probe(timeout_seconds: float = PROBE_TIMEOUT_SECONDS, command: tuple[str, ..
     ``command`` is what the child runs; by default ``python -m runners.machine``.
     """
     machine = replace(look(), probed=True)
+    if on_zero_gpu():  # it is there only while a call holds it, so it cannot be asked
+        return replace(machine, devices=(ZERO_GPU, *machine.devices))
     if command is None:
         if importlib.util.find_spec("torch") is None:
             return replace(machine, notes=("PyTorch is not installed, so no GPU was looked for.",))

@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
+from runners.availability import place
+from runners.catalogue import spec_for
 from runners.machine import Device, Machine, describe, look, probe, refresh, with_answer
+from runners.settings import Settings
 
 GB = 1_000_000_000
 PLAIN = Machine(
@@ -300,3 +303,13 @@ def test_what_a_warm_model_would_give_back_counts_on_its_device_alone() -> None:
     assert freed.devices[0].free_bytes == 6 * GB
     assert freed.memory_free_bytes == machine.memory_free_bytes
     assert machine.giving_back("cpu", GB).memory_free_bytes == 10 * GB
+
+
+def test_on_zero_gpu_models_are_placed_on_the_gpu_that_each_call_is_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    found = probe(command=("no", "child", "is", "asked"))
+    assert [device.kind for device in found.devices] == ["cuda", "cpu"]
+    settings = Settings()
+    assert settings.isolation == "inline"
+    placement = place(spec_for("whisper"), found, settings)
+    assert (placement.device, placement.dtype) == ("cuda", "bfloat16")

@@ -93,7 +93,7 @@ def test_make_targets_exist() -> None:
 
 def test_flags_of_the_page_exist() -> None:
     known = {option for action in app.flags()._actions for option in action.option_strings}
-    page = README.split("## On the command line")[0] + README.split("## Settings")[1]
+    page = "".join(README.split(f"## {title}")[1].split("\n## ")[0] for title in ("On the page", "Settings"))
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", page)):
         assert flag in known, flag
 

@@ -9,29 +9,10 @@ import gradio as gr
 
 from comparisons import report
 from comparisons.normalise import choose
+from runners.availability import as_plain
 from runners.base import RunnerError
 from ui.compare_tab import asked, said
 from ui.desk import MOST_REPEATS, Desk, Refused
-
-
-def runner_rows(desk: Desk) -> list[dict[str, Any]]:
-    """Every system that is offered here, with its availability now; unknown is None."""
-    return [
-        {
-            "name": spec.name,
-            "label": spec.label,
-            "family": spec.family,
-            "model": spec.model,
-            "parameters": spec.parameters,
-            "languages": list(spec.languages) if spec.languages is not None else None,
-            "license": spec.license,
-            "state": here.state,
-            "reason": here.reason,
-            "fix": here.fix,
-            "download_bytes": here.download_bytes,
-        }
-        for spec, here in desk.offers()
-    ]
 
 
 def api(desk: Desk) -> None:
@@ -62,7 +43,7 @@ def api(desk: Desk) -> None:
 
     def runners() -> list[dict[str, Any]]:
         """Every system that is offered here, with its availability."""
-        return runner_rows(desk)
+        return [as_plain(spec, here) for spec, here in desk.offers()]
 
     # Real components rather than gr.api: they check that a path was uploaded by the caller.
     with gr.Row(visible=False):
