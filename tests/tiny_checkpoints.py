@@ -62,7 +62,7 @@ def silence(seconds: float) -> Clip:
     return Clip(np.zeros(round(seconds * SAMPLE_RATE), np.float32), seconds, "silence.wav")
 
 
-def whisper(folder: Path, *, multilingual: bool = True, positions: int = 448, eagerness: float = 26) -> Path:
+def whisper(folder: Path, *, multilingual: bool = True, positions: int = 448, eagerness: float = 24) -> Path:
     """A Whisper with the vocabulary's true size and order, and four of the languages; ``eagerness`` to end shortens its texts.
 
     The size matters: CTranslate2 takes a vocabulary of under 51865 tokens for an English-only one.
