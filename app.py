@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -76,6 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RunnerError as error:
         return _wrong(f"Earshot cannot offer this (--runners, --extra-runners): {error} {error.fix or ''}")
 
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for room in ("ui", "comparisons", "runners"):
+        logging.getLogger(room).setLevel(logging.INFO)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from ui.page import serve
 
