@@ -1,0 +1,51 @@
+"""``python -m benchmarks [startup overhead isolation memory]``: what Earshot costs, beside doing without it, in one run.
+
+Machines are noisy: every figure is a median with its range, taken turn by turn with the alternative's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from pathlib import Path
+
+PARTS = ("startup", "overhead", "isolation", "memory")
+
+
+def main() -> int:
+    """Run the parts that are named, all by default."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all if none is named")
+    parser.add_argument("--rounds", type=int, default=5, help="timed turns of each; default: 5")
+    parser.add_argument("--whisper", type=Path, metavar="FOLDER", help="a transformers Whisper folder, for isolation")
+    parser.add_argument("--clip", type=Path, help="what it hears")
+    wanted = parser.parse_args()
+    if unknown := set(wanted.parts) - set(PARTS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    parts = wanted.parts or PARTS
+    if "startup" in parts:
+        from benchmarks import startup
+
+        startup.main(wanted.rounds)
+    if "overhead" in parts:
+        from benchmarks import overhead
+
+        overhead.main(wanted.rounds)
+    if "isolation" in parts:
+        from benchmarks import isolation
+
+        isolation.main(wanted.whisper, wanted.clip, wanted.rounds)
+    if "memory" in parts:
+        from benchmarks import memory
+
+        memory.main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
