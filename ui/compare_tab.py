@@ -173,10 +173,10 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
         values = drawing(comparison, cast(Order, by))
         return {seen: Seen(comparison, path), **dict(zip((board, table, exports, status), values, strict=True))}
 
-    def refresh_cards(names: tuple[str, ...], value: Mapping[str, Any]) -> Update:
-        """Once the machine's GPUs are known, cards may say something else."""
+    def refresh_cards(names: tuple[str, ...]) -> Update:
+        """Once the machine's GPUs are known, cards may say something else; what is ticked by then stays ticked."""
         desk.lookout.wait(PROBE_WAIT_SECONDS)
-        return {cards: {"html": views.cards(desk.offers(names)), "chosen": chosen_in(value)}}
+        return {cards: {"html": views.cards(desk.offers(names)), "chosen": None}}
 
     def look(path: str | None) -> Update:
         if path is None:
@@ -278,7 +278,7 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
     shown = [seen, board, table, exports, status]
     held = [seen, clip, reference, normaliser, order]
 
-    page.load(refresh_cards, [added, cards], cards, **quiet)
+    page.load(refresh_cards, [added], cards, **quiet)
     clip.change(look, clip, [clip_line, sample], trigger_mode="always_last", **quiet)
     gr.on(
         [clip.upload, clip.stop_recording],

@@ -29,7 +29,10 @@ def clip_facts(html: str) -> gr.HTML:
 
 
 def contender_cards(value: Mapping[str, Any]) -> gr.HTML:
-    """Check boxes as cards. Value: ``{"html": the cards, "chosen": names}``; the browser changes ``chosen``."""
+    """Check boxes as cards. Value: ``{"html": the cards, "chosen": names}``; the browser changes ``chosen``.
+
+    An update with ``chosen`` None leaves the ticks as they are.
+    """
     return gr.HTML(
         dict(value),
         html_template='<fieldset class="es-set"><legend class="sr">Systems to compare</legend>'

@@ -1,12 +1,13 @@
 // The contender cards: real check boxes in a field set, drawn from {html, chosen}; the value holds the chosen names.
+// New cards with chosen null leave the ticks as they are: a visitor may have changed them since the server looked.
 const list = element.querySelector(".es-pick");
 let drawn = null;
+let ticked = [];
 
 const boxes = () => Array.from(list.querySelectorAll("input[type=checkbox]"));
 
 const draw = () => {
   const value = props.value || {};
-  const chosen = new Set(value.chosen || []);
   if (value.html !== drawn) {
     const held = list.contains(document.activeElement) ? document.activeElement.value : null;
     const old = list.querySelector("details");
@@ -14,17 +15,23 @@ const draw = () => {
     const rest = list.querySelector("details");
     // On a phone what cannot run must not stand between a person and the button.
     if (rest) rest.open = old ? old.open : window.matchMedia("(min-width: 761px)").matches;
-    if (held !== null) boxes().find((box) => box.value === held)?.focus();
+    if (held !== null) boxes().find((box) => box.value === held)?.focus({ preventScroll: true });
   }
-  for (const box of boxes()) box.checked = chosen.has(box.value);
+  const keep = !Array.isArray(value.chosen);
+  if (!keep) ticked = value.chosen;
+  for (const box of boxes()) box.checked = ticked.includes(box.value) && box.getAttribute("aria-disabled") !== "true";
+  if (keep) tell();
+};
+
+const tell = () => {
+  ticked = boxes().filter((box) => box.checked).map((box) => box.value);
+  props.value = { ...props.value, chosen: ticked };
 };
 
 element.addEventListener("click", (event) => {
   // A skipped card stays focusable, so that its reason can be read, but cannot be ticked.
   if (event.target.matches?.("input[aria-disabled=true]")) event.preventDefault();
 });
-element.addEventListener("change", () => {
-  props.value = { ...props.value, chosen: boxes().filter((box) => box.checked).map((box) => box.value) };
-});
+element.addEventListener("change", tell);
 watch("value", draw);
 draw();

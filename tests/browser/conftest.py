@@ -1,0 +1,91 @@
+"""A browser, and pages of the real app in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser import chromium
+from tests.serving import Served, serving
+
+HOSTILE = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>"
+"""Text that shows in the title if a page ever takes it for HTML."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = chromium.find()
+    if found is None:
+        pytest.skip("no Chromium here: python -m tests.browser.chromium installs one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(chromium.FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Names of scripted contenders, by what they do."""
+    folder = tmp_path_factory.mktemp("scripts")
+
+    def script(name: str, *steps: dict[str, Any]) -> str:
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps({"takes": [list(steps)], "repeat": True}), encoding="utf-8")
+        return f"scripted:{path}"
+
+    return {
+        "hello": script("hello", {"say": "hello there world"}),
+        "endless": script("endless", {"say": "it goes on "}, {"wait": 600}),
+        "endless too": script("endless-too", {"wait": 600}),
+        "endless three": script("endless-three", {"wait": 600}),
+        "hostile": script("hostile <b>", {"say": HOSTILE}),
+        "hostile fault": script("hostile-fault", {"raise": HOSTILE, "fix": HOSTILE}),
+    }
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, scripts: dict[str, str]) -> Iterator[Served]:
+    names = ",".join(["moonshine", "pocketsphinx", "whisper", "scripted:crashes", *scripts.values()])
+    with serving(tmp_path_factory.mktemp("browser"), "--runners", names) as app:
+        yield app
+
+
+@pytest.fixture
+def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
+    """Opens the page for a new visitor. Afterwards: no script failed, and nothing left this machine."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def open_page(**options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(f"script: {error}"))
+        page.on("request", lambda request: _is_ours(request.url) or faults.append(f"request: {request.url}"))
+        page.goto(served.url)
+        page.wait_for_selector("#es-audio input[type=file]", state="attached")
+        page.wait_for_selector("#es-cards label")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+def _is_ours(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "data:", "blob:"))
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A second of sound under a hostile name."""
+    from tests.test_app import tone
+
+    return tone(tmp_path / "<img src=x onerror=alert(1)>.wav")

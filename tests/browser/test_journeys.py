@@ -1,0 +1,247 @@
+"""What people do on the page, in a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import HOSTILE
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Page]
+
+
+def give(page: Page, clip: Path, reference: str = "") -> None:
+    page.set_input_files("#es-audio input[type=file]", str(clip))
+    expect(page.locator("#es-clip")).to_contain_text("kHz")
+    if reference:
+        page.fill("#es-reference textarea", reference)
+
+
+def choose(page: Page, names: Sequence[str]) -> None:
+    """Tick these cards and no others."""
+    for box in page.locator("#es-cards input:not([aria-disabled])").all():
+        box.set_checked(box.get_attribute("value") in names)
+
+
+def column(page: Page, name: str) -> Locator:
+    return page.locator(f'.es-column[data-id="{name}"]')
+
+
+def state(page: Page, name: str, expected: str) -> None:
+    expect(column(page, name)).to_have_attribute("data-state", expected)
+
+
+def test_a_newcomer_plays_a_sample_and_sees_two_systems_side_by_side(visit: Visit) -> None:
+    page = visit()
+    page.click("#es-sample input")
+    page.locator("#es-sample [role=option]").first.click()
+    expect(page.locator("#es-clip")).to_contain_text("kHz")
+    expect(page.locator("#es-reference textarea")).not_to_have_value("")
+    page.click("#es-go")
+    for name, label in (("moonshine", "Moonshine tiny"), ("pocketsphinx", "PocketSphinx")):
+        expect(column(page, name)).to_have_attribute("data-state", "ok", timeout=120_000)
+        expect(column(page, name).locator(".es-rate")).to_contain_text("%")
+        expect(column(page, name)).to_contain_text("whisper-english")
+        expect(column(page, name)).to_contain_text("RTF")
+        expect(page.locator("#es-summary")).to_contain_text(label)
+    rates = [float(column(page, name).locator(".es-rate").inner_text().split()[0]) for name in ("moonshine", "pocketsphinx")]
+    assert rates[0] < rates[1]
+    expect(page.locator("#es-status")).to_contain_text("2 of 2 done")
+
+
+def test_what_cannot_run_says_why_and_what_to_do(visit: Visit) -> None:
+    page = visit()
+    card = page.locator("#es-cards .off", has=page.locator("input[value='whisper']"))
+    expect(card).to_contain_text("downloads are off")
+    expect(card).to_contain_text("whisper:FOLDER")
+    box = card.locator("input")
+    box.focus()
+    expect(box).to_be_focused()
+    box.press("Space")
+    expect(box).not_to_be_checked()
+
+
+def test_a_system_that_dies_is_skipped_with_its_reason_and_its_neighbour_goes_on(
+    visit: Visit, clip: Path, scripts: dict[str, str]
+) -> None:
+    page = visit()
+    give(page, clip, "hello there, world")
+    choose(page, ["scripted:crashes", scripts["hello"]])
+    page.click("#es-go")
+    state(page, scripts["hello"], "ok")
+    state(page, "scripted:crashes", "skipped")
+    skipped = column(page, "scripted:crashes")
+    expect(skipped).not_to_contain_text("%")
+    skipped.locator("summary").click()
+    expect(skipped.locator("pre")).to_be_visible()
+    expect(page.locator(".es-column").last).to_have_attribute("data-id", "scripted:crashes")  # skipped ones are last
+    skipped.get_by_role("button", name="again").click()
+    expect(page.locator("#es-status")).to_contain_text("1 of 2 done · 1 skipped")
+    state(page, scripts["hello"], "ok")
+
+
+def test_one_column_is_cancelled_and_the_rest_goes_on_then_all(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
+    page = visit()
+    give(page, clip)
+    first, second, third = scripts["endless"], scripts["endless too"], scripts["endless three"]
+    choose(page, [first, second, third])
+    page.click("#es-go")
+    expect(column(page, first)).to_contain_text("it goes on")
+    places = [each.get_attribute("data-id") for each in page.locator(".es-column").all()]
+    column(page, first).get_by_role("button", name="Cancel").click()
+    state(page, first, "cancelled")
+    state(page, second, "running")
+    assert [each.get_attribute("data-id") for each in page.locator(".es-column").all()] == places  # nothing jumps
+    page.click("#es-stop")
+    state(page, second, "cancelled")
+    state(page, third, "cancelled")
+    expect(page.locator("#es-status")).to_contain_text("0 of 3 done · 3 cancelled")
+
+
+def test_two_visitors_do_not_see_each_other(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
+    one, other = visit(), visit()
+    give(one, clip)
+    choose(one, [scripts["hello"]])
+    one.click("#es-go")
+    state(one, scripts["hello"], "ok")
+    expect(other.locator(".es-column")).to_have_count(0)
+    expect(other.locator("#es-clip")).to_contain_text("Your clip")
+    other.click("#es-stop")
+    other.click("#es-go")
+    expect(other.locator("#es-status")).to_contain_text("There is no clip yet")
+
+
+def test_closing_the_tab_frees_the_device(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
+    leaving, staying = visit(), visit()
+    give(leaving, clip)
+    choose(leaving, [scripts["endless"]])
+    leaving.click("#es-go")
+    state(leaving, scripts["endless"], "running")
+    leaving.close()
+    give(staying, clip)
+    choose(staying, [scripts["hello"]])
+    staying.click("#es-go")
+    state(staying, scripts["hello"], "ok")
+
+
+def test_the_page_says_what_is_missing(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
+    page = visit()
+    page.click("#es-go")
+    expect(page.locator("#es-status")).to_contain_text("There is no clip yet")
+    give(page, clip)
+    choose(page, [])
+    page.click("#es-go")
+    expect(page.locator("#es-status")).to_contain_text("No system is chosen")
+    choose(page, [scripts["hello"]])
+    page.click("#es-go")
+    expect(column(page, scripts["hello"])).to_contain_text("no reference")
+
+
+def test_a_file_that_is_no_sound_is_refused_where_it_was_dropped(visit: Visit, tmp_path: Path) -> None:
+    bad = tmp_path / "notes.wav"
+    bad.write_text("dear diary", encoding="utf-8")
+    page = visit()
+    page.set_input_files("#es-audio input[type=file]", str(bad))
+    expect(page.locator("#es-clip .es-fault")).to_contain_text("not audio")
+
+
+def test_another_reference_normaliser_and_order_need_no_new_run(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
+    page = visit()
+    give(page, clip, "hello there World")
+    choose(page, [scripts["hello"]])
+    page.click("#es-go")
+    rate = column(page, scripts["hello"]).locator(".es-rate")
+    expect(rate).to_have_text("0.0 %")
+    page.click("input[aria-label=Normaliser]")
+    page.get_by_role("option", name="none").click()
+    expect(rate).to_have_text("33.3 %")
+    expect(column(page, scripts["hello"])).to_contain_text("none 1")
+    page.fill("#es-reference textarea", "hello there world and all")
+    page.locator("#es-reference textarea").blur()
+    expect(rate).to_have_text("40.0 %")
+    expect(column(page, scripts["hello"]).locator("del.es-d")).to_have_count(2)
+
+
+def test_the_table_leaves_as_csv_json_and_a_report(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
+    page = visit()
+    give(page, clip, "hello there world")
+    choose(page, [scripts["hello"]])
+    page.click("#es-go")
+    state(page, scripts["hello"], "ok")
+    files = {}
+    for kind in ("csv", "json", "html"):
+        with page.expect_download() as download:
+            page.click(f"#es-export button[data-kind={kind}]")
+        files[kind] = download.value.path().read_text(encoding="utf-8")
+    assert "hello there world" in files["csv"]
+    assert json.loads(files["json"])["results"][0]["wer"] == 0
+    assert files["html"].lstrip().startswith("<!doctype html>")
+
+
+def test_keys_alone_lead_from_the_sample_to_the_result(visit: Visit, scripts: dict[str, str]) -> None:
+    page = visit()
+    press = page.keyboard.press
+    _tab_to(page, "#es-sample input")
+    press("ArrowDown")
+    press("Enter")
+    expect(page.locator("#es-clip")).to_contain_text("kHz")
+    for name in ("moonshine", "pocketsphinx", scripts["hello"]):
+        _tab_to(page, f"#es-cards input[value='{name}']")
+        press("Space")
+    expect(page.locator(f"#es-cards input[value='{scripts['hello']}']")).to_be_checked()
+    expect(page.locator("#es-cards input[value=moonshine]")).not_to_be_checked()
+    _tab_to(page, "#es-go")
+    press("Enter")
+    state(page, scripts["hello"], "ok")
+
+
+def _tab_to(page: Page, selector: str) -> None:
+    for _ in range(80):
+        if page.evaluate("selector => document.activeElement === document.querySelector(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{selector} cannot be reached with the Tab key")
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_a_phone_needs_no_sideways_scrolling(visit: Visit, clip: Path, scripts: dict[str, str], width: int) -> None:
+    page = visit(viewport={"width": width, "height": 844}, has_touch=True)
+    give(page, clip, "hello there world")
+    choose(page, [scripts["hello"], "scripted:crashes"])
+    page.click("#es-go")
+    state(page, scripts["hello"], "ok")
+    state(page, "scripted:crashes", "skipped")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    tops = [each.bounding_box() for each in page.locator(".es-column").all()]
+    assert tops[0]["y"] < tops[1]["y"]  # below each other
+    assert tops[0]["x"] == tops[1]["x"]
+
+
+def test_the_dark_page_is_dark_and_the_light_one_light(visit: Visit) -> None:
+    def brightness(scheme: str) -> float:
+        page = visit(color_scheme=scheme)
+        told = page.evaluate("getComputedStyle(document.querySelector('#es-cards label')).backgroundColor")
+        return sum(map(int, told.removeprefix("rgb(").removesuffix(")").split(","))) / 3
+
+    assert brightness("light") > 240
+    assert brightness("dark") < 50
+
+
+def test_text_from_anywhere_stays_text(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
+    page = visit()
+    give(page, clip, HOSTILE)
+    expect(page.locator("#es-clip")).to_contain_text("onerror")
+    choose(page, [scripts["hostile"], scripts["hostile fault"], scripts["hello"]])
+    page.click("#es-go")
+    for name, ends in (("hostile", "ok"), ("hostile fault", "skipped"), ("hello", "ok")):
+        state(page, scripts[name], ends)
+    expect(column(page, scripts["hostile"])).to_contain_text("onerror")
+    expect(column(page, scripts["hostile fault"])).to_contain_text("<script>")
+    assert page.locator("#es-board img, #es-board script, #es-clip img, #es-cards img, #es-summary img").count() == 0
+    assert page.title() == "Earshot"
