@@ -1,0 +1,211 @@
+"""What the page shows of plain data, without a browser: escaping, wording, grouping, contrast."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from comparisons.compare import Comparison, begin, fold
+from runners.base import (
+    Availability,
+    Clip,
+    Contender,
+    RunnerError,
+    RunnerSpec,
+    Transcript,
+    TranscriptionResult,
+)
+from runners.events import Event, Finished, Loading, Partial, Running
+from runners.machine import Device, Machine
+from ui import compare_tab, theme, views
+from ui.desk import Refused
+
+HOSTILE = "<img src=x onerror=\"alert('1')\">&amp;{{7*7}}${7*7}"
+
+
+def spec(name: str = "one", **fields: Any) -> RunnerSpec:
+    return RunnerSpec(**{"family": name, "label": name.title(), "target": "x:Y", "is_default": True, **fields})
+
+
+def comparison(*names: str, reference: str | None = "hello world", source: str = "clip.wav") -> Comparison:
+    clip = Clip(np.zeros(16_000, np.float32), 1.0, source, reference=reference)
+    return begin(clip, [Contender(spec(name)) for name in names])
+
+
+def after(started: Comparison, *events: Event) -> Comparison:
+    for event in events:
+        started = fold(started, event, at=1.0)
+    return started
+
+
+def ok(name: str, text: str) -> Finished:
+    contender = Contender(spec(name))
+    result = TranscriptionResult(contender, "ok", Transcript(text), runs=(0.25,), rtf=0.25, load_seconds=0.5, device="cpu")
+    return Finished(contender, result)
+
+
+def skipped(name: str, why: str = "It died.", fix: str | None = None) -> Finished:
+    contender = Contender(spec(name))
+    return Finished(contender, TranscriptionResult(contender, "skipped", error=why, fix=fix, log=(why,), stage="load"))
+
+
+class Tags(HTMLParser):
+    """Elements and their attributes' names."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.attributes: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def board(shown: Comparison) -> str:
+    return "".join(each["html"] for each in views.board(shown.columns, 2.0)["columns"])
+
+
+def test_untrusted_text_is_text_everywhere() -> None:
+    finished = after(
+        comparison(HOSTILE, "two", reference=HOSTILE, source=HOSTILE), ok(HOSTILE, HOSTILE), skipped("two", HOSTILE)
+    )
+    running = after(comparison(HOSTILE), Partial(Contender(spec(HOSTILE)), HOSTILE))
+    drawn = [
+        board(finished),
+        board(running),
+        views.summary(finished, "wer"),
+        views.cards([(spec(HOSTILE, license=HOSTILE), Availability("available"))]),
+        views.cards([(spec(HOSTILE), Availability("skipped", HOSTILE, HOSTILE))]),
+        views.clip_line(Clip(np.zeros(1, np.float32), 1.0, HOSTILE, warnings=(HOSTILE,))),
+        views.clip_line(fault=RunnerError(HOSTILE, HOSTILE)),
+    ]
+    for html in drawn:
+        tags = Tags(html)
+        assert "img" not in tags.names
+        assert not {name for name in tags.attributes if name.startswith("on")}
+        assert "&lt;img" in html.lower()
+        assert "49" not in html
+
+
+def test_a_column_keeps_its_place_and_shows_where_it_stands() -> None:
+    one, two = Contender(spec("one")), Contender(spec("two"))
+    shown = after(comparison("one", "two"), Loading(two, 250_000_000, 1_000_000_000), Running(one))
+    columns = views.board(shown.columns, 3.5)
+    assert columns["now"] == 3.5
+    assert [each["id"] for each in columns["columns"]] == ["one", "two"]
+    first, second = (each["html"] for each in columns["columns"])
+    assert 'data-state="running"' in first
+    assert "Cancel One" in first
+    assert "250 MB" in second
+    assert "<progress" in second
+    assert "%" not in re.sub(r"<[^>]*>", "", first)
+
+
+def test_a_column_that_nothing_happened_to_is_the_same_text() -> None:
+    one, two = Contender(spec("one")), Contender(spec("two"))
+    before = after(comparison("one", "two"), Running(one))
+    later = after(before, Loading(two))
+    assert views.board(before.columns, 1.0)["columns"][0] == views.board(later.columns, 9.0)["columns"][0]
+
+
+@pytest.mark.parametrize(
+    ("events", "says"),
+    [
+        ([], "0 of 2 done · 2 queued"),
+        ([Running(Contender(spec("one")))], "0 of 2 done · 1 running · 1 queued"),
+        ([ok("one", "hello")], "1 of 2 done · 1 queued"),
+        ([ok("one", "hello"), skipped("two")], "1 of 2 done · 1 skipped"),
+    ],
+)
+def test_the_status_counts_what_became_of_each(events: list[Event], says: str) -> None:
+    assert views.progress(after(comparison("one", "two"), *events)) == says
+
+
+def test_the_summary_waits_for_a_result_and_never_rates_what_was_skipped() -> None:
+    assert views.summary(comparison("one"), "wer") == ""
+    assert views.summary(after(comparison("one"), skipped("one")), "wer") == ""
+    html = views.summary(after(comparison("one", "two"), ok("one", "hello word"), skipped("two")), "wer")
+    one, two = re.findall(r"<tr><th scope=\"row\">.*?</tr>", html)
+    assert "50.0" in one
+    assert not re.search(r"\d", re.sub(r"<[^>]*>", "", two))
+
+
+def test_systems_skipped_for_one_reason_share_a_card() -> None:
+    same = Availability("skipped", "No weights.", "Allow downloads.")
+    other = Availability("skipped", "Needs 9 GB, 4 GB free.")
+    html = views.cards([(spec("a"), same), (spec("b"), same), (spec("c"), other), (spec("d"), Availability("available"))])
+    assert html.count("No weights.") == 1
+    assert html.count("Needs 9 GB") == 1
+    assert Tags(html).names.count("input") == 4  # each still has a box that can be focused
+    assert html.count('aria-disabled="true"') == 3
+    described = set(re.findall(r'aria-describedby="([^"]+)"', html))
+    assert described <= set(re.findall(r' id="([^"]+)"', html))
+
+
+def test_a_card_tells_size_languages_licence_and_state() -> None:
+    big = spec(parameters=1_550_000_000, languages=tuple("abcd"), license="MIT")
+    html = views.cards([(big, Availability("download", download_bytes=3_090_000_000))])
+    assert "1.6 B · 4 languages · MIT" in html
+    assert "download 3.1 GB" in html
+    assert "27 M · de, en · MIT" in views.cards(
+        [(spec(parameters=27_000_000, languages=("de", "en"), license="MIT"), Availability("available"))]
+    )
+
+
+def test_the_machine_is_told_in_a_line() -> None:
+    gpu = Device("rocm", "Radeon 8060S", 96_000_000_000)
+    cpu = Device("cpu", "x86_64")
+    assert (
+        views.machine_line(Machine((cpu,), 2, 24_000_000_000, 18_000_000_000), False) == "CPU · 2 cores · 18 GB free · offline"
+    )
+    assert "Radeon 8060S, 96 GB · CPU · 16 cores" in views.machine_line(Machine((gpu, cpu), 16, 10**11, 10**11), True)
+
+
+@pytest.mark.parametrize("encoded", ["Grüße, 世界".encode(), "\ufeffGrüße, 世界".encode(), "Grüße, 世界".encode("utf-16")])
+def test_a_reference_is_read_from_any_usual_text_file(encoded: bytes) -> None:
+    assert compare_tab.text_of(encoded + ("\n".encode("utf-16-le") if encoded[:1] == b"\xff" else b"\n")) == "Grüße, 世界"
+
+
+def test_a_latin_1_text_is_read_and_other_files_are_refused() -> None:
+    assert compare_tab.text_of("Grüße".encode("latin-1")) == "Grüße"
+    with pytest.raises(Refused, match="not a text file"):
+        compare_tab.text_of(b"RIFF\0\0\0\0WAVE")
+
+
+@pytest.mark.parametrize("value", [None, [], "moonshine", {}, {"chosen": "moonshine"}, {"chosen": [1, None, {}]}])
+def test_a_browser_may_send_anything_as_its_choice(value: Any) -> None:
+    assert compare_tab.chosen_in(value) == []
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2: (L1 + 0.05) / (L2 + 0.05), L the relative luminance of sRGB."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("tokens", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
+def test_text_can_be_read_on_every_ground_it_stands_on(tokens: dict[str, str]) -> None:
+    for name in ("ink", "soft", "accent", "ok", "bad", "sub", "del", "ins"):
+        for ground in ("card", "page"):
+            assert contrast(tokens[name], tokens[ground]) >= 4.5, (name, ground)
+    for name in ("sub", "del", "ins"):
+        assert contrast(tokens[name], tokens[f"{name}-bg"]) >= 4.5, name
+    assert contrast(tokens["on-accent"], tokens["accent"]) >= 4.5
+    assert contrast(tokens["edge"], tokens["card"]) >= 3  # edges of boxes
+
+
+def test_the_style_sheet_asks_nothing_of_the_network() -> None:
+    assert not re.search(r"url\(|@import|https?:", theme.style_sheet())
+    assert not re.search(r"https?://(?!www\.w3\.org)", "".join(str(font) for font in theme.theme()._font))
