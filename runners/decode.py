@@ -1,6 +1,6 @@
 """From a file somebody gave us to mono float32 at 16 kHz: block by block, within limits of length, memory and time.
 
-libsndfile reads what it can (WAV, AIFF, FLAC, MP3, Ogg ...), libav the rest and whatever is damaged. The file is hostile
+libsndfile reads what it can (WAV, AIFF, FLAC, Ogg ...), libav the rest and whatever is damaged. The file is hostile
 until proven otherwise: neither its name nor its header is believed, it may refer to no other file, and it is refused
 when it unpacks to far more than its size or too slowly.
 
@@ -88,13 +88,13 @@ def read_sound(stream: BinaryIO, size: int, max_seconds: float) -> Sound:
     """
     clock = _Clock()
     first = _Mixdown(stream, max_seconds, clock)
-    fault = _read_with_soundfile(stream, size, first)
+    fault, announced = _read_with_soundfile(stream, size, first)
     if fault is None:
         return first.sound()
     stream.seek(0)
     second = _Mixdown(stream, max_seconds, clock)
     try:
-        _read_with_libav(stream, size, second)
+        _read_with_libav(stream, size, second, announced)
     except Unreadable:
         if not first.frames:
             raise
@@ -236,31 +236,33 @@ def _refuse_if_long(mix: _Mixdown, announced_seconds: float | None, size: int) -
         raise too_long(announced_seconds, mix.max_seconds)
 
 
-def _read_with_soundfile(stream: BinaryIO, size: int, mix: _Mixdown) -> str | None:
-    """Read all that libsndfile can. Returns what it stumbled over, None if nothing."""
+def _read_with_soundfile(stream: BinaryIO, size: int, mix: _Mixdown) -> tuple[str | None, float | None]:
+    """Read all that libsndfile can. Returns what it stumbled over, None if nothing, and the announced seconds if known."""
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: the package is there, its library is not
-        return str(error)
+        return str(error), None
     try:
         # By descriptor, so that a name such as "clip.raw" cannot make it skip looking at the header.
         with soundfile.SoundFile(stream.fileno(), closefd=False) as file:
             rate, channels = int(file.samplerate), int(file.channels)
             mix.begin(rate, channels)
             has_length = file.seekable() and 0 < file.frames < 1 << 60
-            _refuse_if_long(mix, file.frames / rate if has_length else None, size)
+            announced = file.frames / rate if has_length else None
+            _refuse_if_long(mix, announced, size)
+            if file.format == "MP3":  # its decoder writes to standard error at every flaw, and gives up at a bad one
+                return "MP3 is left to libav", announced
             block_frames = max(1024, BLOCK_SAMPLES // channels)
             while len(block := file.read(block_frames, dtype="float32", always_2d=True)):
                 mix.add(block, rate)
-            announced = file.frames / rate if has_length else None
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
-        return str(error)
+        return str(error), None
     if not mix.frames:
         raise AudioError("The file has a header but no sound.", "Record or export it again.")
     if file.format in {"WAV", "WAVEX", "RF64", "AIFF"}:  # libsndfile cuts their announced length to the file's
         announced = _announced_seconds(stream, size)
     _warn_if_short(mix, announced, 0.05)
-    return None
+    return None, announced
 
 
 def _announced_seconds(stream: BinaryIO, size: int) -> float | None:
@@ -316,7 +318,7 @@ class _WatchedStream:
         return self._stream.tell()
 
 
-def _read_with_libav(stream: BinaryIO, size: int, mix: _Mixdown) -> None:
+def _read_with_libav(stream: BinaryIO, size: int, mix: _Mixdown, announced_seconds: float | None) -> None:
     """Read all that libav can, going on after damaged packets.
 
     Raises:
@@ -325,7 +327,7 @@ def _read_with_libav(stream: BinaryIO, size: int, mix: _Mixdown) -> None:
     try:
         import av
     except ImportError as error:
-        raise Unreadable("PyAV is not installed") from error
+        raise AudioError("PyAV, which reads this kind of file, is not installed.", "pip install av") from error
 
     watched = _WatchedStream(stream, mix)
     try:
@@ -345,7 +347,7 @@ def _read_with_libav(stream: BinaryIO, size: int, mix: _Mixdown) -> None:
         codec = track.codec_context
         if codec is None:
             raise AudioError("Its sound is in a codec that nothing here can decode.", "Convert it to WAV or FLAC first.")
-        seconds = _track_seconds(container, track)
+        seconds = announced_seconds or _track_seconds(container, track)
         _refuse_if_long(mix, seconds, size)
         damaged = at_end = 0
         for frame in _frames(container, track):

@@ -73,6 +73,8 @@ class PocketSphinx:
         """
         if self._decoder is None:
             raise RunnerError("PocketSphinx is not loaded.", "Load it first.")
+        # Forget the last clip's levels of noise, or the same clip would get another transcript the second time.
+        self._decoder.reinit_feat()
         pieces = cut_at_pauses(clip.samples, PIECE_SECONDS, sample_rate=clip.sample_rate)
         words: list[Word] = []
         for first, last in pieces:
