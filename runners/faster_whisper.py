@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,23 @@ _SOURCES = (
     "*.safetensors",
     "pytorch_model*.bin",
 )
+
+
+@dataclass
+class _Heard:
+    """What has been heard of a clip so far."""
+
+    language: str
+    voiced_seconds: float
+    """What voice activity detection kept."""
+    pieces: list[str] = field(default_factory=list)
+    """Texts of the segments, with the spaces between them."""
+    words: list[Word] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces).strip()
 
 
 class FasterWhisper:
@@ -126,43 +144,49 @@ class FasterWhisper:
         progress.check()
         if not len(clip.samples):
             return Transcript("", language=options.language)
+        progress.check()
+        with checkpoint.memory_limits():
+            heard = self._hear(clip, language, options.word_times, progress)
+            if options.word_times and not heard.text and heard.voiced_seconds > 0:
+                # With word times the library drops a segment whose words all come out with no length; text counts more.
+                heard = self._hear(clip, language, False, progress)
+        seconds = len(clip.samples) / SAMPLE_RATE
+        notes = [f"heard in batches of {BATCH_SIZE[self._device]}"] if seconds > LONG_SECONDS else []
+        if seconds - heard.voiced_seconds >= 1:
+            notes.append(f"voice activity detection left out {seconds - heard.voiced_seconds:.0f} s")
+        if options.word_times and heard.text and not heard.words:
+            notes.append("no word times: the words could not be told apart")
+        return Transcript(
+            text=heard.text,
+            words=word_times.in_order(heard.words, seconds),
+            segments=word_times.in_order(heard.segments, seconds),
+            language=next((iso for iso, theirs in WHISPER_CODES.items() if theirs == heard.language), heard.language),
+            notes=tuple(notes),
+        )
+
+    def _hear(self, clip: Clip, language: str | None, times: bool, progress: Progress) -> _Heard:
         import ctranslate2
         from faster_whisper import BatchedInferencePipeline
 
         ctranslate2.set_random_seed(0)  # a window decoded again at a higher temperature must not change from run to run
-        wanted = {"language": language, "word_timestamps": options.word_times, "vad_filter": True}
-        seconds = len(clip.samples) / SAMPLE_RATE
-        segments: list[Segment] = []
-        words: list[Word] = []
-        text = ""
-        with checkpoint.memory_limits():
-            if seconds > LONG_SECONDS:
-                batched = BatchedInferencePipeline(model)
-                heard, about = batched.transcribe(clip.samples, batch_size=BATCH_SIZE[self._device], **wanted)
-            else:
-                heard, about = model.transcribe(clip.samples, **wanted)
+        wanted = {"language": language, "word_timestamps": times, "vad_filter": True}
+        if len(clip.samples) > LONG_SECONDS * SAMPLE_RATE:
+            batched = BatchedInferencePipeline(self._model)
+            parts, about = batched.transcribe(clip.samples, batch_size=BATCH_SIZE[self._device], **wanted)
+        else:
+            parts, about = self._model.transcribe(clip.samples, without_timestamps=True, **wanted)
+        heard = _Heard(about.language, about.duration_after_vad)
+        progress.check()
+        for part in parts:  # the work is done here, as the segments are asked for
+            if part.text.strip():
+                heard.pieces.append(part.text)
+                heard.segments.append(Segment(part.text.strip(), float(part.start), float(part.end)))
+            for word in part.words or ():
+                if word.word.strip():
+                    heard.words.append(Word(word.word.strip(), float(word.start), float(word.end), float(word.probability)))
+            progress.partial(heard.text)
             progress.check()
-            for part in heard:  # the work is done here, as the segments are asked for
-                text += part.text
-                if part.text.strip():
-                    segments.append(Segment(part.text.strip(), float(part.start), float(part.end)))
-                words += [
-                    Word(word.word.strip(), float(word.start), float(word.end), float(word.probability))
-                    for word in part.words or ()
-                ]
-                progress.partial(text.strip())
-                progress.check()
-        notes = [f"heard in batches of {BATCH_SIZE[self._device]}"] if seconds > LONG_SECONDS else []
-        silent = about.duration - about.duration_after_vad
-        if silent >= 1:
-            notes.append(f"voice activity detection left out {silent:.0f} s")
-        return Transcript(
-            text=text.strip(),
-            words=word_times.in_order([word for word in words if word.text], seconds),
-            segments=word_times.in_order(segments, seconds),
-            language=next((iso for iso, theirs in WHISPER_CODES.items() if theirs == about.language), about.language),
-            notes=tuple(notes),
-        )
+        return heard
 
 
 def _converted(weights: Path, placement: Placement, progress: Progress) -> Path:

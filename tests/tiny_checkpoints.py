@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from runners.base import SAMPLE_RATE, Clip
+from runners.catalogue import spec_for
 
 LETTERS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"EATONIHSRDLUMWCFGYPBVKJXQZ'")
 """The vocabulary of wav2vec2-base-960h: blank first, "|" between words."""
 LANGUAGES = ("en", "zh", "de", "es")
+"""What the tiny multilingual Whisper says it knows; its tokenizer has the tokens of all 99."""
 
 
 class Watcher:
@@ -65,17 +67,19 @@ def silence(seconds: float) -> Clip:
 def whisper(folder: Path, *, multilingual: bool = True, positions: int = 448, eagerness: float = 24) -> Path:
     """A Whisper with the vocabulary's true size and order, and four of the languages; ``eagerness`` to end shortens its texts.
 
-    The size matters: CTranslate2 takes a vocabulary of under 51865 tokens for an English-only one.
+    The size matters too: CTranslate2 takes a vocabulary of under 51865 tokens for an English-only one.
     """
     import torch
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
     end = 50_257 if multilingual else 50_256
+    codes = spec_for("whisper").languages
+    assert codes is not None
+    assert codes[: len(LANGUAGES)] == LANGUAGES
     special = [
         "<|endoftext|>",
         "<|startoftranscript|>",
-        *(f"<|{code}|>" for code in LANGUAGES),
-        *(f"<|filler{number}|>" for number in range(99 - len(LANGUAGES))),
+        *(f"<|{code}|>" for code in codes),
         *(f"<|{name}|>" for name in ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")),
     ]
     ids = {text: end + number for number, text in enumerate(special)}
@@ -115,7 +119,7 @@ def whisper(folder: Path, *, multilingual: bool = True, positions: int = 448, ea
         "alignment_heads": [[1, 0], [1, 1]],
         "max_initial_timestamp_index": 50,
         "prev_sot_token_id": ids["<|startofprev|>"],
-        "suppress_tokens": [ids["<|startoftranscript|>"], *range(ids["<|filler0|>"], ids["<|notimestamps|>"] + 1)],
+        "suppress_tokens": [ids["<|startoftranscript|>"], *range(ids["<|notimestamps|>"] - 104, ids["<|notimestamps|>"] + 1)],
         "begin_suppress_tokens": [220],
         "return_timestamps": False,
         "max_length": positions,
@@ -141,13 +145,14 @@ def _whisper_tokenizer(folder: Path, end: int, special: list[str]) -> None:
     vocabulary = {letter: number for number, letter in enumerate(letters)}
     syllables = [first + second for first in "bdfgklmnprstvz" for second in "aeiou"]
     number = 0
-    while len(vocabulary) < end:
+    while len(vocabulary) < end - 1:
         name, rest = "", number
         while not name or rest:
             rest, syllable = divmod(rest, len(syllables))
             name += syllables[syllable]
         vocabulary[f"Ġ{name}"] = len(vocabulary)  # Ġ is how byte-level vocabularies write a space
         number += 1
+    vocabulary[""] = end - 1  # as in the original; CTranslate2 takes a vocabulary without it for English-only
     backend = Tokenizer(BPE(vocabulary, []))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
