@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ FIRST_CHOICE = ("moonshine", "pocketsphinx")
 ORDERS = [("Sort: as chosen", "chosen"), ("Sort: error rate", "wer"), ("Sort: RTF", "rtf"), ("Sort: name", "name")]
 PROBE_WAIT_SECONDS = 90.0
 """How long a page that was opened early waits to be told of GPUs."""
+TRIMMED = "The sample was trimmed: take what was cut out of the reference too, or its words count as missing."
 LANGUAGE_NAMES = {
     "ar": "Arabic", "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek",
     "en": "English", "es": "Spanish", "et": "Estonian", "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew",
@@ -99,6 +100,7 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
     """Build the tab inside a ``gr.Blocks``."""
     settings = desk.settings
     shipped = {sample.title: sample for sample in samples()}
+    names_of_samples = {sample.path.name for sample in shipped.values()}
 
     # What is on the page
 
@@ -178,11 +180,14 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
         desk.lookout.wait(PROBE_WAIT_SECONDS)
         return {cards: {"html": views.cards(desk.offers(names)), "chosen": None}}
 
-    def look(path: str | None) -> Update:
+    def look(path: str | None, text: str, from_sample: str | None) -> Update:
         if path is None:
             return {clip_line: views.clip_line(), sample: None}
         try:
-            return {clip_line: views.clip_line(desk.clip(path))}
+            heard = desk.clip(path)
+            if from_sample and text == from_sample and heard.source not in names_of_samples:
+                heard = replace(heard, warnings=(*heard.warnings, TRIMMED))
+            return {clip_line: views.clip_line(heard)}
         except RunnerError as fault:
             return {clip_line: views.clip_line(fault=fault)}
 
@@ -279,9 +284,9 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
     held = [seen, clip, reference, normaliser, order]
 
     page.load(refresh_cards, [added], cards, **quiet)
-    clip.change(look, clip, [clip_line, sample], trigger_mode="always_last", **quiet)
+    clip.change(look, [clip, reference, sampled], [clip_line, sample], trigger_mode="always_last", **quiet)
     gr.on(
-        [clip.upload, clip.stop_recording],
+        [clip.upload, clip.stop_recording, clip.clear],
         forget_sample,
         [reference, sampled],
         [sample, sampled, language, reference],

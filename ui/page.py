@@ -75,7 +75,6 @@ def serve(settings: Settings) -> NoReturn:
             css=style_sheet(),
             footer_links=["api"],
             ssr_mode=False,
-            show_error=True,
             favicon_path=str(Path(__file__).parent / "assets" / "earshot.svg"),
         )
         threading.Thread(target=lookout.probe, name="probe", daemon=True).start()

@@ -184,6 +184,39 @@ def test_the_table_leaves_as_csv_json_and_a_report(visit: Visit, clip: Path, scr
     assert files["html"].lstrip().startswith("<!doctype html>")
 
 
+def test_a_model_is_added_by_its_name_or_refused_with_what_there_is(visit: Visit, tmp_path: Path) -> None:
+    said = tmp_path / "said <i>.json"
+    said.write_text('{"takes": [[{"say": "hello"}]]}', encoding="utf-8")
+    page = visit()
+    page.get_by_role("button", name="Add a model").click()
+    field = page.get_by_label("Model", exact=True)
+    field.fill("nonesuch")
+    field.press("Enter")
+    expect(page.locator("#es-status")).to_contain_text("There is no system called 'nonesuch'")
+    field.fill(f"scripted:{said}")
+    field.press("Enter")
+    card = page.locator("#es-cards label", has_text="said <i>.json")
+    expect(card.locator("input")).to_be_checked()
+    expect(page.locator("#es-cards input[value=moonshine]")).to_be_checked()  # what was ticked stays so
+
+
+def test_a_video_can_be_opened(visit: Visit, speech_clips: Path) -> None:
+    page = visit()
+    page.set_input_files("input[data-testid='Open any file-upload-button']", str(speech_clips / "edge" / "jfk-video.mp4"))
+    expect(page.locator("#es-clip")).to_contain_text("0:11")
+
+
+def test_another_clip_does_not_keep_the_words_of_a_sample(visit: Visit, clip: Path) -> None:
+    page = visit()
+    page.click("#es-sample input")
+    page.locator("#es-sample [role=option]").first.click()
+    expect(page.locator("#es-reference textarea")).not_to_have_value("")
+    page.locator("#es-audio").get_by_label("Clear").click()
+    expect(page.locator("#es-clip")).to_contain_text("Your clip")
+    give(page, clip)
+    expect(page.locator("#es-reference textarea")).to_have_value("")
+
+
 def test_keys_alone_lead_from_the_sample_to_the_result(visit: Visit, scripts: dict[str, str]) -> None:
     page = visit()
     press = page.keyboard.press

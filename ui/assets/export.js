@@ -7,16 +7,28 @@ const draw = () => {
   said.textContent = "";
 };
 
+// Browsers lend the clipboard only to pages from this machine or over HTTPS; the old way works elsewhere too.
+const copied = async (text) => {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "sr";
+    element.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done;
+  }
+};
+
 element.addEventListener("click", async (event) => {
   const kind = event.target.closest?.("button[data-kind]")?.dataset.kind;
   if (!kind || !props.value) return;
   if (kind === "copy") {
-    try {
-      await navigator.clipboard.writeText(props.value.tsv);
-      said.textContent = "Copied";
-    } catch {
-      said.textContent = "The browser did not allow copying";
-    }
+    said.textContent = (await copied(props.value.tsv)) ? "Copied" : "The browser did not allow copying";
     return;
   }
   const link = document.createElement("a");
