@@ -351,12 +351,13 @@ def _read_with_libav(stream: BinaryIO, size: int, mix: _Mixdown, announced_secon
         _refuse_if_long(mix, seconds, size)
         damaged = at_end = 0
         for frame in _frames(container, track):
-            if frame is None:
+            block = None if frame is None else _block(frame)
+            if block is None:
                 at_end += 1
                 mix.clock.check(mix.seconds)
             else:
                 damaged, at_end = damaged + at_end, 0
-                mix.add(_block(frame), frame.sample_rate)
+                mix.add(block, frame.sample_rate)
         if not mix.frames:
             raise Unreadable("nothing could be decoded")
         if damaged:  # what is broken at the very end is a file cut short
@@ -403,9 +404,12 @@ def _frames(container: Any, track: Any) -> Iterator[Any]:
             yield None
 
 
-def _block(frame: Any) -> NDArray[np.float32]:
-    """Samples of a decoded frame, shape (frames, channels), full scale 1."""
-    raw = frame.to_ndarray()  # (channels, frames) if planar, else (1, frames * channels)
+def _block(frame: Any) -> NDArray[np.float32] | None:
+    """Samples of a decoded frame, shape (frames, channels), full scale 1; None for a depth that numpy lacks."""
+    try:
+        raw = frame.to_ndarray()  # (channels, frames) if planar, else (1, frames * channels)
+    except ValueError:
+        return None
     block = raw.T if frame.format.is_planar else raw.reshape(-1, frame.layout.nb_channels)
     if block.dtype == np.uint8:
         return (block.astype(np.float32) - 128) / 128

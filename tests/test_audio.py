@@ -198,6 +198,7 @@ def refusal(path: Path, *, max_seconds: float = HOUR, max_bytes: int = 100_000_0
         (wav_header(length=32000, rate=1) + b"ab" * 16000, "announces 1 samples a second"),
         (wav_header(length=32000, rate=1_000_000) + b"ab" * 16000, "announces 1000000 samples a second"),
         (wav_header(length=64000, channels=500) + b"ab" * 32000, "500 channels"),
+        (wav_header(length=64000, bits=64) + b"ab" * 32000, "damaged"),
         (b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + bytes(range(255)) * 400, "damaged"),
     ],
 )
