@@ -25,8 +25,6 @@ Update = dict[Any, Any]
 FIRST_CHOICE = ("moonshine", "pocketsphinx")
 """Ticked on a first visit where they can run at once: both come with Earshot."""
 ORDERS = [("Sort: as chosen", "chosen"), ("Sort: error rate", "wer"), ("Sort: RTF", "rtf"), ("Sort: name", "name")]
-PROBE_WAIT_SECONDS = 90.0
-"""How long a page that was opened early waits to be told of GPUs."""
 TRIMMED = "The sample was trimmed: take what was cut out of the reference too, or its words count as missing."
 LANGUAGE_NAMES = {
     "ar": "Arabic", "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek",
@@ -175,9 +173,9 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
         values = drawing(comparison, cast(Order, by))
         return {seen: Seen(comparison, path), **dict(zip((board, table, exports, status), values, strict=True))}
 
-    def refresh_cards(names: tuple[str, ...]) -> Update:
+    async def refresh_cards(names: tuple[str, ...]) -> Update:
         """Once the machine's GPUs are known, cards may say something else; what is ticked by then stays ticked."""
-        desk.lookout.wait(PROBE_WAIT_SECONDS)
+        await desk.lookout.settled()
         return {cards: {"html": views.cards(desk.offers(names)), "chosen": None}}
 
     def look(path: str | None, text: str, from_sample: str | None) -> Update:

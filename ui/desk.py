@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,8 @@ from runners import audio, availability, catalogue
 from runners.base import Availability, Clip, Contender, RunnerError, RunnerSpec, TranscribeOptions
 from runners.settings import Settings
 from ui.lookout import Lookout
+
+log = logging.getLogger(__name__)
 
 LONGEST_REFERENCE = 200_000
 """Characters; two hours of fast speech are 120 000."""
@@ -114,14 +117,21 @@ class Desk:
                         comparison = fold(comparison, event, at=time.monotonic())
                     if events:
                         yield comparison
-            if self.settings.history_folder is not None:
-                history.keep(comparison, self.settings.history_folder)
+            self._keep(comparison)
         finally:
             cancels.cancel_all()
             with self._lock:
                 self._running[key].remove(cancels)
                 if not self._running[key]:
                     del self._running[key]
+
+    def _keep(self, comparison: Comparison) -> None:
+        if self.settings.history_folder is None:
+            return
+        try:
+            history.keep(comparison, self.settings.history_folder)
+        except OSError as error:  # a full disk does not cost anybody the result
+            log.warning("a comparison could not be kept: %s", error)
 
     def is_busy(self, session: str | None) -> bool:
         with self._lock:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 from runners import machine
+
+LONGEST_WAIT_SECONDS = machine.PROBE_TIMEOUT_SECONDS + 30
+"""How long a page that was opened early waits to be told of GPUs."""
+
+_LOOK_SECONDS = 0.1
 
 
 class Lookout:
@@ -24,6 +30,9 @@ class Lookout:
         finally:
             self._done.set()
 
-    def wait(self, timeout: float) -> bool:
-        """True once ``probe`` is done, False after that many seconds."""
-        return self._done.wait(timeout)
+    async def settled(self) -> None:
+        """Return once ``probe`` is done, or after a while without it. Holds no thread: many may wait at the start."""
+        for _ in range(round(LONGEST_WAIT_SECONDS / _LOOK_SECONDS)):
+            if self._done.is_set():
+                return
+            await asyncio.sleep(_LOOK_SECONDS)

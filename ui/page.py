@@ -13,7 +13,7 @@ from runners.pool import Pool
 from runners.settings import Settings
 from ui import views
 from ui.api import api
-from ui.compare_tab import PROBE_WAIT_SECONDS, compare_tab
+from ui.compare_tab import compare_tab
 from ui.desk import Desk
 from ui.lookout import Lookout
 from ui.samples import FOLDER as SAMPLES
@@ -28,8 +28,8 @@ def build_page(desk: Desk) -> gr.Blocks:
     """The whole page; nothing is loaded or looked for yet but processors and memory."""
     settings = desk.settings
 
-    def probed() -> str:
-        desk.lookout.wait(PROBE_WAIT_SECONDS)
+    async def probed() -> str:
+        await desk.lookout.settled()
         return views.machine_line(desk.lookout(), settings.downloads)
 
     def left(request: gr.Request) -> None:
