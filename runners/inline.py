@@ -18,8 +18,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from runners import memory, wire
+from runners import memory
 from runners.base import Cancelled, Clip, Placement, RunnerError, RunnerSpec, RunnerTimeout, TranscribeOptions
+from runners.isolation import wire
 from runners.process import CANCEL_GRACE_SECONDS, Clock, stalled, too_long_to_load, too_slow
 from runners.settings import on_zero_gpu
 from runners.worker import Heard, JobProgress, Loaded, RunnerHost, failure_from, failure_message, plain

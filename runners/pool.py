@@ -33,13 +33,13 @@ from runners.base import (
 )
 from runners.events import Event, Loading, Partial, Running
 from runners.inline import InlineWorker, LentGpu, lent_gpu
+from runners.isolation.spawner import Spawner
+from runners.isolation.turns import Turns
+from runners.isolation.warm import WarmModel, WarmModels
 from runners.machine import Machine
 from runners.memory import OWN_MEMORY
 from runners.process import ProcessWorker, Worker
 from runners.settings import Settings
-from runners.spawner import Spawner
-from runners.turns import Turns
-from runners.warm import WarmModel, WarmModels
 from runners.worker import plain
 
 _MAIN_MEMORY: tuple[DeviceKind, ...] = ("cpu", "mps")

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO, Protocol, cast
 
-from runners import wire
 from runners.base import (
     AudioError,
     Cancelled,
@@ -28,10 +27,11 @@ from runners.base import (
     RunnerTimeout,
     TranscribeOptions,
 )
-from runners.child_log import ChildLog, masker, secrets_in
-from runners.death import crashed, oom_kills
+from runners.isolation import wire
+from runners.isolation.child_log import ChildLog, masker, secrets_in
+from runners.isolation.death import crashed, oom_kills
+from runners.isolation.spawner import Spawner, child_environment
 from runners.settings import Settings
-from runners.spawner import Spawner, child_environment
 from runners.worker import MARK, Heard, JobProgress, Loaded, failure_from, failure_message
 
 CANCEL_GRACE_SECONDS = 2.0

@@ -2,7 +2,7 @@
 
 ``RunnerHost`` is that code; inline mode uses it too, so that a number means the same however a runner is isolated.
 
-What the two sides say to each other, one JSON object a frame (``runners.wire``); every one names its ``job``:
+What the two sides say to each other, one JSON object a frame (``runners.isolation.wire``); every one names its ``job``:
 
     to the child      {"do": "fetch" | "load" | "transcribe" | "cancel" | "end", …}   a clip's samples travel raw
     from the child    {"tell": "downloading" | "loading" | "running" | "partial", …}  on the way
@@ -30,8 +30,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from runners import base, memory, wire
+from runners import base, memory
 from runners.base import Cancelled, Clip, Placement, Progress, Runner, RunnerError, RunnerSpec, TranscribeOptions, Transcript
+from runners.isolation import wire
 
 ISOLATED = "EARSHOT_ISOLATED"
 """Environment variable that is "1" in a child process, where a runner may crash without harm."""

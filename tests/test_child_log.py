@@ -7,7 +7,7 @@ import os
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runners.child_log import ChildLog, masker, secrets_in
+from runners.isolation.child_log import ChildLog, masker, secrets_in
 
 
 def kept(*pieces: bytes, secrets: tuple[str, ...] = ()) -> tuple[str, ...]:

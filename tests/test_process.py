@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from runners import death, process
+from runners import process
 from runners.base import (
     AudioError,
     Cancelled,
@@ -25,9 +25,10 @@ from runners.base import (
     RunnerTimeout,
     TranscribeOptions,
 )
+from runners.isolation import death
+from runners.isolation.spawner import Spawner, child_environment
 from runners.process import ProcessWorker
 from runners.settings import Settings
-from runners.spawner import Spawner, child_environment
 
 CLIP = Clip(np.zeros(1600, np.float32), 11.0, "speech.wav", reference="the truth")
 LONG_SECONDS = 60.0

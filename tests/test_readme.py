@@ -59,7 +59,9 @@ def test_requirements_take_the_torch_of_zero_gpu_and_the_newest_tried() -> None:
     assert "2.14.0" not in torch.specifier
 
 
-@pytest.mark.parametrize("package", ["gradio", "transformers", "accelerate", "torch", "librosa", "soundfile", "jiwer", "pandas"])
+@pytest.mark.parametrize(
+    "package", ["gradio", "transformers", "accelerate", "torch", "librosa", "soundfile", "jiwer", "pandas"]
+)
 def test_the_packages_that_were_asked_for_are_required(package: str) -> None:
     assert package in {each.name for each in requirements("requirements.txt")}
 

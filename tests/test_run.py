@@ -213,7 +213,6 @@ def test_events_are_handed_out_once_the_last_contender_is_done_whatever_the_pace
     assert statuses(events) == {"alpha": "ok"}
 
 
-
 def test_a_skipped_contender_is_logged_with_its_reason_and_no_words_of_the_clip(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="comparisons.run"):
         list(compare(CLIP, [A, B], StandInPool(faults=("alpha",))))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runners import wire
 from runners.base import Clip, Placement, RunnerSpec, Segment, TranscribeOptions, Transcript, Word
+from runners.isolation import wire
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
