@@ -40,6 +40,10 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
         "let the page and the API take any hub id or folder of this machine",
         {"action": argparse.BooleanOptionalAction},
     ),
+    "show_logs": (
+        "show the last lines of a skipped system's log on the page",
+        {"action": argparse.BooleanOptionalAction},
+    ),
     "upload_keep_seconds": ("uploaded files are deleted after so long", {"metavar": "S"}),
     "history_folder": ("keep each finished comparison there as JSON; not kept if not given", {"metavar": "FOLDER"}),
     "cache_folder": ("where converted models are kept", {"metavar": "FOLDER"}),

@@ -1,11 +1,9 @@
-"""Clips: made from files, trimmed, cut at pauses, written as WAV. What is inside a file is ``runners.decode``'s to know."""
+"""Clips: made from files, cut at pauses. What is inside a file is ``runners.decode``'s to know."""
 
 from __future__ import annotations
 
 import os
 import stat
-import wave
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,31 +56,9 @@ def decode(
         reference=reference,
         language=language,
         warnings=warnings,
+        original_rate=sound.rate,
+        original_channels=sound.channels,
     )
-
-
-def trim(clip: Clip, start_seconds: float = 0.0, end_seconds: float | None = None) -> Clip:
-    """The part of a clip between two times, as a clip of its own length; ``end_seconds`` None is the clip's end.
-
-    The reference stays as it is: whoever trims knows whether it is the text of the part.
-
-    Raises:
-        AudioError: the times are not within the clip, or too close together.
-    """
-    end = clip.seconds if end_seconds is None else end_seconds
-    if not (np.isfinite(start_seconds) and np.isfinite(end)):
-        raise AudioError("The times to trim to are not numbers.", "Give seconds from the start of the clip.")
-    if start_seconds < 0 or end <= start_seconds or start_seconds >= clip.seconds:
-        raise AudioError(
-            f"There is nothing from {start_seconds:.2f} s to {end:.2f} s in a clip of {clip.seconds:.2f} s.",
-            "The start must come before the end, and both lie within the clip.",
-        )
-    end = min(end, clip.seconds)
-    first, last = round(start_seconds * clip.sample_rate), round(end * clip.sample_rate)
-    samples = clip.samples[first:last].copy()  # a view would keep the whole clip in memory
-    seconds = clip.seconds if len(samples) == len(clip.samples) else len(samples) / clip.sample_rate
-    _refuse_if_short(seconds)
-    return replace(clip, samples=samples, seconds=seconds)
 
 
 def is_silent(samples: NDArray[np.float32]) -> bool:
@@ -119,15 +95,6 @@ def cut_at_pauses(
         start = cut
     pieces.append((start, total))
     return pieces
-
-
-def write_wav(path: Path, clip: Clip) -> None:
-    """Write a clip as 16-bit mono WAV; samples beyond full scale are clipped."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(clip.sample_rate)
-        file.writeframes(pcm16(clip.samples))
 
 
 def pcm16(samples: NDArray[np.float32]) -> bytes:

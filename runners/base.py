@@ -99,6 +99,10 @@ class Clip:
     """ISO 639-1 code the person gave, or None."""
     warnings: tuple[str, ...] = ()
     """What was odd about the file but could be mended, e.g. "the file ends after 3.0 s of 11.0 s"."""
+    original_rate: int | None = None
+    """Hertz, of the file it came from."""
+    original_channels: int | None = None
+    """Of the file it came from."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,10 @@ class Sound:
     """Shape (T,), mono, ``SAMPLE_RATE``."""
     seconds: float
     """Length at the file's own rate."""
+    rate: int | None
+    """Hertz, of the file; the first where it changes midway."""
+    channels: int | None
+    """Of the file; the first where they change midway."""
     warnings: tuple[str, ...]
 
 
@@ -132,6 +136,8 @@ class _Mixdown:
 
     def __init__(self, stream: BinaryIO, max_seconds: float, clock: _Clock) -> None:
         self.warnings: list[str] = []
+        self.rate: int | None = None
+        self.channels: int | None = None
         self.seconds = 0.0
         self.frames = 0
         self.clock = clock
@@ -164,6 +170,8 @@ class _Mixdown:
         if rate != self._rate:  # once, but damage and joined streams can change it midway
             self.begin(rate, channels)
             self._flush()
+            if self.rate is None:
+                self.rate, self.channels = rate, channels
             self._rate, self._frames_at_rate, self._seconds_before = rate, 0, self.seconds
             if rate != SAMPLE_RATE:
                 import soxr
@@ -206,7 +214,7 @@ class _Mixdown:
         if peak > LOUDEST:
             samples *= 1 / peak
             warnings.append(f"The samples reach {peak:.0f} times full scale; the clip was scaled down to fit.")
-        return Sound(samples, self.seconds, tuple(warnings))
+        return Sound(samples, self.seconds, self.rate, self.channels, tuple(warnings))
 
     def _position(self) -> int:
         """Bytes of the file read so far, whoever reads it."""

@@ -26,6 +26,7 @@ from typing import Any, get_args
 import psutil
 
 from runners.base import DeviceKind
+from runners.isolation.death import die_with
 from runners.settings import on_zero_gpu
 
 PROBE_TIMEOUT_SECONDS = 60.0
@@ -141,7 +142,7 @@ def probe(timeout_seconds: float = PROBE_TIMEOUT_SECONDS, command: tuple[str, ..
     if command is None:
         if importlib.util.find_spec("torch") is None:
             return replace(machine, notes=("PyTorch is not installed, so no GPU was looked for.",))
-        command = (sys.executable, "-m", "runners.machine")
+        command = (sys.executable, "-m", "runners.machine", str(os.getpid()))
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:  # files: a grandchild cannot hold them up
         try:
             child = subprocess.Popen(
@@ -204,7 +205,9 @@ def describe(torch: Any) -> dict[str, Any]:
 
 
 def main() -> int:
-    """The child's side of ``probe``: print one line of JSON."""
+    """The child's side of ``probe``: print one line of JSON. A parent's process id ends it with that parent."""
+    if len(sys.argv) > 1:
+        die_with(int(sys.argv[1]))
     import torch
 
     answer = json.dumps(describe(torch))

@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     """Whether weights may be downloaded when somebody runs a system that lacks them."""
     visitors_add_models: bool = Field(default_factory=lambda: not on_space())
     """Whether the page offers "add a model" and the API takes any name: folders of this machine and hub ids."""
+    show_logs: bool = Field(default_factory=lambda: not on_space())
+    """Whether the page shows the last lines of a skipped runner's log; they can name folders of this machine."""
     upload_keep_seconds: int = Field(default=3600, gt=0)
     """Uploaded files are deleted after so long."""
     history_folder: Path | None = None

@@ -15,12 +15,10 @@ This module imports no torch; a runner's ``load`` does.
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import importlib
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -33,6 +31,7 @@ from typing import Any, Protocol
 from runners import base, memory
 from runners.base import Cancelled, Clip, Placement, Progress, Runner, RunnerError, RunnerSpec, TranscribeOptions, Transcript
 from runners.isolation import wire
+from runners.isolation.death import die_with
 
 ISOLATED = "EARSHOT_ISOLATED"
 """Environment variable that is "1" in a child process, where a runner may crash without harm."""
@@ -44,7 +43,6 @@ _LONGEST_PARTIAL = 100_000
 _TELL_EVERY_SECONDS = 0.1
 _WATCHDOG_EXTRA_SECONDS = 30.0
 _OOM_SCORE_ADJ = "800"  # of 1000: far before the page's process, which has 0
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class JobProgress(Progress, Protocol):
@@ -335,16 +333,6 @@ def _own_pipes() -> tuple[Any, Any]:
     return commands, messages
 
 
-def _die_with(parent: int) -> None:
-    """Have the kernel kill this process when the thread that started it ends, where the kernel can (Linux)."""
-    if sys.platform != "linux":
-        return
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it was gone before the kernel was asked
-        os._exit(0)
-
-
 def _offer_to_the_oom_killer() -> None:
     """When the machine runs out of memory, this process goes, not the page."""
     with suppress(OSError):
@@ -354,7 +342,7 @@ def _offer_to_the_oom_killer() -> None:
 def main(arguments: list[str]) -> None:
     """Serve the parent whose process id is the only argument."""
     commands, messages = _own_pipes()
-    _die_with(int(arguments[0]))
+    die_with(int(arguments[0]))
     _offer_to_the_oom_killer()
     faulthandler.enable()
     os.environ[ISOLATED] = "1"

@@ -8,7 +8,6 @@ import os
 import struct
 import subprocess
 import sys
-import wave
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from runners.audio import cut_at_pauses, decode, is_silent, pcm16, trim, write_wav
+from runners.audio import cut_at_pauses, decode, is_silent, pcm16
 from runners.base import SAMPLE_RATE, AudioError, Clip
 
 HOUR = 3600.0
@@ -356,27 +355,6 @@ def test_every_odd_file_does_what_its_table_says(speech_clips: Path) -> None:
 # Clips
 
 
-def clip_of(samples: NDArray[np.float32]) -> Clip:
-    return Clip(samples, len(samples) / SAMPLE_RATE, "a.wav", reference="hello")
-
-
-def test_trim() -> None:
-    clip = clip_of(np.arange(160_000, dtype=np.float32))
-    part = trim(clip, 2, 3.5)
-    assert part.seconds == 1.5
-    assert part.samples[0] == 32_000
-    assert len(part.samples) == 24_000
-    assert part.reference == "hello"
-    assert trim(clip, 9).seconds == 1
-    assert trim(clip, 0, 99).seconds == 10
-
-
-@pytest.mark.parametrize(("start", "end"), [(3, 2), (-1, 2), (10, 12), (2, 2), (float("nan"), 3), (0, float("inf")), (2, 2.01)])
-def test_trim_refuses_nonsense(start: float, end: float) -> None:
-    with pytest.raises(AudioError):
-        trim(clip_of(np.zeros(160_000, np.float32)), start, end)
-
-
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 1000), length=st.integers(0, 400_000), longest=st.floats(0.1, 12))
 def test_pieces_cover_everything_once_and_none_is_too_long(seed: int, length: int, longest: float) -> None:
@@ -397,11 +375,3 @@ def test_cuts_fall_into_the_pauses() -> None:
         speech[int(pause * SAMPLE_RATE) :][: SAMPLE_RATE // 2] = 0
     cuts = [last / SAMPLE_RATE for _, last in cut_at_pauses(speech, 10)[:-1]]
     assert cuts == pytest.approx([8.25, 15.75, 23.25], abs=0.1)
-
-
-def test_a_written_wav_is_heard_the_same(tmp_path: Path) -> None:
-    clip = clip_of(tone(440, 1, level=0.9) * 1.2)
-    write_wav(tmp_path / "a.wav", clip)
-    assert np.abs(read(tmp_path / "a.wav").samples - np.clip(clip.samples, -1, 1)).max() < 1e-4
-    with wave.open(str(tmp_path / "a.wav")) as file:
-        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16000, 1, 2)

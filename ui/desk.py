@@ -15,6 +15,7 @@ from comparisons.normalise import Normaliser
 from comparisons.run import Cancels, Comparing, RunsContenders
 from runners import audio, availability, catalogue
 from runners.base import Availability, Clip, Contender, RunnerError, RunnerSpec, TranscribeOptions
+from runners.events import Event, Finished
 from runners.settings import Settings
 from ui.lookout import Lookout
 
@@ -114,7 +115,7 @@ class Desk:
                 while not comparing.finished:
                     events = comparing.events(timeout=1.0, pace_seconds=_PACE_SECONDS)
                     for event in events:
-                        comparison = fold(comparison, event, at=time.monotonic())
+                        comparison = fold(comparison, self._for_visitors(event), at=time.monotonic())
                     if events:
                         yield comparison
             self._keep(comparison)
@@ -132,6 +133,12 @@ class Desk:
             history.keep(comparison, self.settings.history_folder)
         except OSError as error:  # a full disk does not cost anybody the result
             log.warning("a comparison could not be kept: %s", error)
+
+    def _for_visitors(self, event: Event) -> Event:
+        """The event without what only whoever runs this may read."""
+        if isinstance(event, Finished) and event.result.log and not self.settings.show_logs:
+            return replace(event, result=replace(event.result, log=()))
+        return event
 
     def is_busy(self, session: str | None) -> bool:
         with self._lock:

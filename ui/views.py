@@ -14,7 +14,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 
 from comparisons import figures, report
 from comparisons.compare import Column, Comparison, Order
-from runners.base import SAMPLE_RATE, Availability, Clip, RunnerError, RunnerSpec
+from runners.base import Availability, Clip, RunnerError, RunnerSpec
 from runners.machine import Machine
 
 ASSETS = Path(__file__).parent / "assets"
@@ -49,15 +49,17 @@ def cards(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
     Systems that are skipped for the same reason with the same fix share a card, so that a machine without a network
     does not bury the page under twenty like sentences.
     """
-    able: list[dict[str, Any]] = []
-    skipped: dict[tuple[str | None, str | None], list[RunnerSpec]] = {}
-    for spec, here in offers:
-        if here.ok:
-            able.append({"spec": spec, "availability": here, "facts": facts(spec)})
+    here: list[dict[str, Any]] = []
+    fetched: list[dict[str, Any]] = []
+    skipped: dict[tuple[str | None, str | None], list[dict[str, Any]]] = {}
+    for spec, found in offers:
+        card = {"spec": spec, "availability": found, "facts": facts(spec)}
+        if found.ok:
+            (fetched if found.state == "download" else here).append(card)
         else:
-            skipped.setdefault((here.reason, here.fix), []).append(spec)
-    groups = [{"reason": reason, "fix": fix, "specs": specs} for (reason, fix), specs in skipped.items()]
-    return _template("cards.html").render(cards=able, groups=groups, skipped=sum(map(len, skipped.values())))
+            skipped.setdefault((found.reason, found.fix), []).append(card)
+    groups = [{"reason": reason, "fix": fix, "cards": cards} for (reason, fix), cards in skipped.items()]
+    return _template("cards.html").render(here=here, fetched=fetched, groups=groups, skipped=sum(map(len, skipped.values())))
 
 
 def machine_line(machine: Machine, downloads: bool) -> str:
@@ -70,8 +72,7 @@ def machine_line(machine: Machine, downloads: bool) -> str:
 
 def clip_line(clip: Clip | None = None, fault: RunnerError | None = None) -> str:
     """What is known of the clip, or what is wrong with it and what to do; without either, how to begin."""
-    known = [figures.clock(clip.seconds), f"{SAMPLE_RATE // 1000} kHz", "mono"] if clip else []
-    return _template("clip.html").render(clip=clip, facts=" · ".join(known), fault=fault)
+    return _template("clip.html").render(clip=clip, facts=_sound(clip) if clip else "", fault=fault)
 
 
 def board(columns: Iterable[Column], now: float) -> dict[str, Any]:
@@ -108,6 +109,17 @@ def progress(comparison: Comparison) -> str:
     states = [column.state for column in comparison.columns]
     others = [state for state in ("running", "loading", "queued", "skipped", "cancelled") if state in states]
     return " · ".join([f"{states.count('ok')} of {len(states)} done", *(f"{states.count(state)} {state}" for state in others)])
+
+
+def _sound(clip: Clip) -> str:
+    """0:11 · 44.1 kHz · stereo"""
+    parts = [figures.clock(clip.seconds)]
+    if clip.original_rate is not None:
+        parts.append(f"{clip.original_rate / 1000:g} kHz")
+    if clip.original_channels is not None:
+        count = clip.original_channels
+        parts.append({1: "mono", 2: "stereo"}.get(count, f"{count} channels"))
+    return " · ".join(parts)
 
 
 @cache

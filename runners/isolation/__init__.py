@@ -5,5 +5,5 @@ warm       models that stay loaded, and which of them goes first
 spawner    how a child is started, and with what environment
 wire       what parent and child say to each other
 child_log  the last lines of what a child printed
-death      why a child ended
+death      a child ends with its parent, and why it ended
 """

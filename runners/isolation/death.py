@@ -1,4 +1,4 @@
-"""Why a runner's process died, in plain words.
+"""When a runner's process dies: with its parent; and why it died, in plain words.
 
 A kill by the kernel's out-of-memory killer looks like any other SIGKILL from outside; the kernel counts its own, so the
 counts before and after are held against each other.
@@ -6,7 +6,10 @@ counts before and after are held against each other.
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,8 +25,19 @@ _CRASHES = {
 # What GetExitCodeProcess gives for the same faults on Windows (ntstatus.h), as Python shows it.
 _WINDOWS_CRASHES = {0xC0000005: "SIGSEGV", 0xC000001D: "SIGILL", 0xC0000409: "SIGABRT", 0xC00000FD: "SIGSEGV"}
 
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LESS_MEMORY = "Choose a smaller model or a smaller precision, or close other programs."
 _ANOTHER = "The next run starts it afresh. If it happens again, the last lines of its log say more."
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it ends, where the kernel can (Linux)."""
+    if sys.platform != "linux":
+        return
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it was gone before the kernel was asked
+        os._exit(0)
 
 
 def oom_kills() -> dict[str, int]:

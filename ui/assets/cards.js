@@ -10,11 +10,14 @@ const draw = () => {
   const value = props.value || {};
   if (value.html !== drawn) {
     const held = list.contains(document.activeElement) ? document.activeElement.value : null;
-    const old = list.querySelector("details");
+    const chosen = value.chosen ?? ticked;
+    const open = new Map(Array.from(list.querySelectorAll(".es-fold"), (fold) => [fold.className, fold.open]));
     list.innerHTML = drawn = value.html || "";
-    const rest = list.querySelector("details");
-    // On a phone what cannot run must not stand between a person and the button.
-    if (rest) rest.open = old ? old.open : window.matchMedia("(min-width: 761px)").matches;
+    for (const fold of list.querySelectorAll(".es-fold")) {
+      // On a phone, what cannot run at once must not stand between a person and the button.
+      const holdsChosen = Array.from(fold.querySelectorAll("input"), (box) => box.value).some((name) => chosen.includes(name));
+      fold.open = open.get(fold.className) ?? (holdsChosen || window.matchMedia("(min-width: 761px)").matches);
+    }
     if (held !== null) boxes().find((box) => box.value === held)?.focus({ preventScroll: true });
   }
   const keep = !Array.isArray(value.chosen);

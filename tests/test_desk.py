@@ -1,0 +1,51 @@
+"""What the page and the API share: what visitors may see and ask for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from comparisons.compare import Comparison
+from runners.base import Clip, Contender, TranscriptionResult
+from runners.catalogue import spec_for
+from runners.events import Event
+from runners.settings import Settings
+from ui.desk import Desk, Refused
+from ui.lookout import Lookout
+
+CLIP = Clip(np.zeros(16_000, np.float32), 1.0, "clip.wav")
+LOG = ("Fatal Python error: Segmentation fault", 'File "/srv/models/secret.py", line 3')
+
+
+class CrashingPool:
+    """Every contender crashes, and leaves a log behind."""
+
+    def run(
+        self, contender: Contender, clip: Clip, *, repeat: int = 1, report: Callable[[Event], None], cancel: threading.Event
+    ) -> TranscriptionResult:
+        return TranscriptionResult(contender, "skipped", error="It crashed.", log=LOG, stage="transcribe")
+
+
+def compared(desk: Desk) -> Comparison:
+    *_, last = desk.compare("a visit", CLIP, [Contender(spec_for("moonshine"))])
+    return last
+
+
+def test_a_skipped_systems_log_is_shown_unless_the_deployer_hides_it() -> None:
+    for show_logs, log in ((True, LOG), (False, ())):
+        (column,) = compared(Desk(Settings(show_logs=show_logs), CrashingPool(), Lookout())).columns
+        assert column.result is not None
+        assert column.result.log == log
+        assert column.result.error == "It crashed."
+
+
+def test_on_a_space_logs_are_hidden_and_names_beyond_the_offer_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "someone/earshot")
+    desk = Desk(Settings(), CrashingPool(), Lookout())
+    assert not desk.settings.show_logs
+    with pytest.raises(Refused, match="not offered here"):
+        desk.spec("whisper:someone/else")
+    assert desk.spec("moonshine").name == "moonshine"
