@@ -1,8 +1,8 @@
 """What a child process costs: the same Whisper folder through Earshot and through its library called directly.
 
-Three rows for each system, run turn by turn on one clip: the library called plainly in this process, Earshot's runner
-inside this process, Earshot's runner in a child. The last against the second is what isolation costs; the second
-against the first is what our code around the library costs.
+Rows for each system and clip, run turn by turn: the library called plainly in this process, Earshot's runner inside this
+process, Earshot's runner in a child. The last against the one before is what isolation costs; that one against the
+first is what our code around the library costs.
 """
 
 from __future__ import annotations
@@ -27,18 +27,28 @@ from runners.settings import read_settings
 
 TARGET = 0.05
 LANGUAGE = "en"
+PLAIN = "the library, called plainly"
+INSIDE = "Earshot, inside this process"
 
 
-def transformers_pipeline(folder: Path, clip: Clip) -> Callable[[], Any]:
-    """A plain pipeline call, as its documentation shows it, with the same options as our runner."""
+def transformers_pipeline(folder: Path, clip: Clip, *, falls_back: bool) -> Callable[[], Any]:
+    """A pipeline call that gives word times; ``falls_back`` sets what our runner always does: a window whose text loops
+    or is improbable is decoded again at higher temperatures."""
     from transformers import pipeline
 
+    from runners.whisper import MAX_COMPRESSION, MAX_NO_SPEECH, MIN_LOG_PROBABILITY, TEMPERATURES
+
     recogniser = pipeline("automatic-speech-recognition", model=str(folder), device="cpu")
-    return lambda: recogniser(
-        {"raw": clip.samples, "sampling_rate": clip.sample_rate},
-        return_timestamps="word",
-        generate_kwargs={"language": LANGUAGE, "task": "transcribe"},
-    )
+    options: dict[str, Any] = {"language": LANGUAGE, "task": "transcribe"}
+    if falls_back:
+        options |= {
+            "temperature": TEMPERATURES,
+            "compression_ratio_threshold": MAX_COMPRESSION,
+            "logprob_threshold": MIN_LOG_PROBABILITY,
+            "no_speech_threshold": MAX_NO_SPEECH,
+        }
+    sound = {"raw": clip.samples, "sampling_rate": clip.sample_rate}
+    return lambda: recogniser(dict(sound), return_timestamps="word", generate_kwargs=dict(options))
 
 
 def plain_faster_whisper(folder: Path, clip: Clip) -> Callable[[], Any]:
@@ -71,39 +81,40 @@ def earshot_call(pool: Pool, name: str, clip: Clip) -> Callable[[], Any]:
     return call
 
 
-def main(folder: Path | None = None, clip_path: Path | None = None, rounds: int = 7) -> None:
-    """Print the three rows for ``whisper`` and for ``faster-whisper``.
+def main(folder: Path | None = None, clip_path: Path | None = None, rounds: int = 5) -> None:
+    """Print a table for each of ``whisper`` and ``faster-whisper``, and for each clip.
 
     Args:
         folder: a transformers Whisper folder; ``EARSHOT_TEST_WEIGHTS/whisper-digits`` if None.
-        clip_path: what to hear; the long digits clip beside it if None.
+        clip_path: what to hear; a short and a long clip of digits beside it if None.
         rounds: timed turns after one that warms everything up.
     """
-    if folder is None or clip_path is None:
-        weights = os.environ.get("EARSHOT_TEST_WEIGHTS")
-        if not weights:
-            print(
-                "\nIsolation: skipped; name a Whisper folder with --whisper and a clip with --clip, or set EARSHOT_TEST_WEIGHTS"
-            )
-            return
-        folder = folder or Path(weights) / "whisper-digits"
-        clip_path = clip_path or Path(weights) / "digits-test" / "fsdd-all-60digits-long.wav"
+    weights = os.environ.get("EARSHOT_TEST_WEIGHTS")
+    if not weights and (folder is None or clip_path is None):
+        print("\nIsolation: skipped; name a Whisper folder with --whisper and a clip with --clip, or set EARSHOT_TEST_WEIGHTS")
+        return
+    folder = folder or Path(str(weights)) / "whisper-digits"
+    digits = Path(str(weights)) / "digits-test"
+    paths = [clip_path] if clip_path else [digits / "fsdd-george-7digits.wav", digits / "fsdd-all-60digits-long.wav"]
     with tempfile.TemporaryDirectory() as cache, contextlib.ExitStack() as stack:
         settings = read_settings(device="cpu", dtype="float32", downloads=False, cache_folder=cache)
         os.environ["EARSHOT_CACHE_FOLDER"] = cache
-        clip = decode(clip_path, max_seconds=settings.max_clip_seconds, max_bytes=int(settings.max_file_mb * 1e6))
         child = stack.enter_context(contextlib.closing(Pool(settings, look)))
         inline = stack.enter_context(contextlib.closing(Pool(settings.model_copy(update={"isolation": "inline"}), look)))
-        for family, plain in (("whisper", transformers_pipeline), ("faster-whisper", plain_faster_whisper)):
-            ours = earshot_call(child, f"{family}:{folder}", clip)
-            ours()  # loads it, and converts the folder for faster-whisper
-            converted = next(Path(cache).glob("ctranslate2/*"), folder)
-            calls = {
-                "the library, called plainly": plain(converted if family == "faster-whisper" else folder, clip),
-                "Earshot, inside this process": earshot_call(inline, f"{family}:{folder}", clip),
-                "Earshot, in a child process": ours,
-            }
-            _compare(f"{family} on {clip_path.name} ({clip.seconds:.0f} s), warm, wall-clock around the call", calls, rounds)
+        for path in paths:
+            clip = decode(path, max_seconds=settings.max_clip_seconds, max_bytes=int(settings.max_file_mb * 1e6))
+            for family in ("whisper", "faster-whisper"):
+                ours = earshot_call(child, f"{family}:{folder}", clip)
+                ours()  # loads it, and converts the folder for faster-whisper
+                calls: dict[str, Callable[[], Any]] = {}
+                if family == "whisper":
+                    calls[PLAIN] = transformers_pipeline(folder, clip, falls_back=False)
+                    calls["the library, falling back as we do"] = transformers_pipeline(folder, clip, falls_back=True)
+                else:
+                    calls[PLAIN] = plain_faster_whisper(next(Path(cache).glob("ctranslate2/*")), clip)
+                calls[INSIDE] = earshot_call(inline, f"{family}:{folder}", clip)
+                calls["Earshot, in a child process"] = ours
+                _compare(f"{family}, {clip.seconds:.0f} s of digits, warm, wall-clock around the call", calls, rounds)
 
 
 def _compare(title: str, calls: dict[str, Callable[[], Any]], rounds: int) -> None:
@@ -114,10 +125,10 @@ def _compare(title: str, calls: dict[str, Callable[[], Any]], rounds: int) -> No
             call()
             if turn:
                 times[name].append(time.perf_counter() - started)
-    medians = [median(values) for values in times.values()]
+    medians = {name: median(values) for name, values in times.items()}
     rows = [
-        (name, seconds(values), f"{middle / medians[0]:.3f}", f"{middle / medians[1]:.3f}")
-        for (name, values), middle in zip(times.items(), medians, strict=True)
+        (name, seconds(values), f"{middle / medians[PLAIN]:.2f}", f"{middle / medians[INSIDE]:.2f}")
+        for (name, values), middle in zip(times.items(), medians.values(), strict=True)
     ]
     show(
         title,
