@@ -64,7 +64,7 @@ def plain_faster_whisper(folder: Path, clip: Clip) -> Callable[[], Any]:
         wanted = {"language": LANGUAGE, "word_timestamps": True, "vad_filter": True}
         if clip.seconds > LONG_SECONDS:
             return list(batched.transcribe(clip.samples, batch_size=BATCH_SIZE["cpu"], **wanted)[0])
-        return list(model.transcribe(clip.samples, **wanted)[0])
+        return list(model.transcribe(clip.samples, without_timestamps=True, **wanted)[0])
 
     return call
 
