@@ -76,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"{error} {error.fix or ''}".rstrip())
     if wanted.output is not None and not wanted.output.parent.is_dir():
         parser.error(f"--output: there is no folder {wanted.output.parent}")
+    if wanted.output is not None and not _writable(wanted.output):
+        parser.error(f"--output: {wanted.output} cannot be written")
     out = sys.stdout
     if isinstance(out, io.TextIOWrapper):  # on some systems a pipe gets an encoding that lacks most of the world's letters
         out.reconfigure(encoding=None if out.isatty() else "utf-8", errors="backslashreplace")
@@ -138,6 +140,11 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _writable(path: Path) -> bool:
+    """Whether a file can be written there, as far as can be told before the work is done."""
+    return not path.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK)
+
+
 def _read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig", errors="replace").strip()
 
@@ -192,7 +199,9 @@ def _run(
             try:
                 wanted.output.write_text(text, encoding="utf-8", errors="backslashreplace")
             except OSError as error:
-                sys.stderr.write(f"{wanted.output} could not be written: {error}\n")
+                sys.stderr.write(f"{wanted.output} could not be written, so here are the results: {error.strerror}\n")
+                out.write(text)  # they may have taken hours
+                out.flush()
                 return WRONG_USAGE
     if interrupted:
         return INTERRUPTED
@@ -257,7 +266,9 @@ class _Bar:
     def __init__(self, total: int, shown: bool) -> None:
         from tqdm import tqdm  # type: ignore[import-untyped]
 
-        self._bar = tqdm(total=total, unit="run", file=sys.stderr, disable=not shown, leave=False)
+        width = {} if not shown or os.get_terminal_size(sys.stderr.fileno()).columns else {"ncols": 80}
+        # A terminal that does not tell its width has 0 columns, and tqdm draws nothing into 0 columns.
+        self._bar = tqdm(total=total, unit="run", file=sys.stderr, disable=not shown, leave=False, **width)
 
     def show(self, source: str, event: Event) -> None:
         self._bar.set_description_str(f"{source}: {event.contender.spec.label}", refresh=False)

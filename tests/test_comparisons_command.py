@@ -217,12 +217,21 @@ def test_a_reader_that_goes_away_leaves_no_traceback(folder: Path) -> None:
         child.stderr.close()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_results_that_cannot_be_written_are_not_lost(folder: Path) -> None:
+    code, out, err = command(folder, "hello.wav", "--runners", HEARS, "--format", "json", "--output", "/dev/full")
+    assert code == 2
+    assert "/dev/full could not be written" in err
+    assert json.loads(out)["results"][0]["transcript"] == "hello there, world"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="terminals")
-def test_a_terminal_gets_a_progress_bar(folder: Path) -> None:
+@pytest.mark.parametrize("columns", [100, 0])  # 0: a terminal that does not tell
+def test_a_terminal_gets_a_progress_bar(folder: Path, columns: int) -> None:
     import termios
 
     ours, theirs = os.openpty()
-    termios.tcsetwinsize(theirs, (24, 100))
+    termios.tcsetwinsize(theirs, (24, columns))
     environment = {**os.environ, "EARSHOT_DEVICE": "cpu", "PYTHONPATH": str(ROOT), "TERM": "xterm"}
     child = subprocess.Popen(
         [sys.executable, "-m", "comparisons", "hello.wav", "--runners", HEARS],
@@ -266,6 +275,7 @@ def read_or_end(terminal: int) -> bytes:
         (["x.wav", "--runners", "scripted", "--reference", "x", "--reference-file", "y"], "not both"),
         (["x.wav", "--runners", "scripted", "--reference-file", "no-such-file.txt"], "no-such-file.txt"),
         (["x.wav", "--runners", "scripted", "--output", "no-such-folder/x.html"], "no-such-folder"),
+        (["x.wav", "--runners", "scripted", "--output", "."], "cannot be written"),
     ],
 )
 def test_wrong_usage_is_explained_with_exit_code_2(
