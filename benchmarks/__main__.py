@@ -22,6 +22,8 @@ def main() -> int:
     parser.add_argument("--whisper", type=Path, metavar="FOLDER", help="a transformers Whisper folder, for isolation")
     parser.add_argument("--clip", type=Path, help="what it hears")
     wanted = parser.parse_args()
+    if wanted.rounds < 1:
+        parser.error("--rounds: at least 1")
     if unknown := set(wanted.parts) - set(PARTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 
 def show(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, note: str | None = None) -> None:
@@ -23,8 +24,7 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, no
 
 def seconds(values: Sequence[float]) -> str:
     """Median with the range, in seconds."""
-    ordered = sorted(values)
-    return f"{ordered[len(ordered) // 2]:.3f} s ({ordered[0]:.3f}-{ordered[-1]:.3f})"
+    return f"{median(values):.3f} s ({min(values):.3f}-{max(values):.3f})"
 
 
 def megabytes(value: float) -> str:
