@@ -207,7 +207,8 @@ class Requirement:
 
 
 def _refuse_switched_off(spec: RunnerSpec, settings: Settings) -> None:
-    if spec.family in settings.disabled_runners or spec.name in settings.disabled_runners:
+    # A family's default model by its full name too, and a model with all its revisions.
+    if {spec.family, spec.name, f"{spec.family}:{spec.model}"} & set(settings.disabled_runners):
         raise UnsupportedOption(
             "Switched off by whoever runs this page.", "It is named in EARSHOT_DISABLED_RUNNERS; take it out to use it."
         )

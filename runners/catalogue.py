@@ -266,13 +266,17 @@ def offered(settings: Settings) -> tuple[RunnerSpec, ...]:
     """The systems that these settings offer, in order, each once.
 
     Raises:
-        UnknownRunner: a name in ``runners`` or ``extra_runners`` is not known.
+        UnknownRunner: a name in ``runners``, ``extra_runners`` or ``disabled_runners`` is not known, or none is offered.
     """
     if settings.runners is None:
         specs = [spec for spec in RUNNERS if spec.family != SCRIPTED]
     else:
         specs = [spec_for(name) for name in settings.runners]
     specs += [spec_for(name) for name in settings.extra_runners]
+    for name in settings.disabled_runners:  # one that is misspelt would switch nothing off
+        spec_for(name)
+    if not specs:
+        raise UnknownRunner("No system is named.", f"Name at least one: {', '.join(FAMILIES)}.")
     return tuple({spec.name: spec for spec in specs}.values())
 
 

@@ -138,6 +138,13 @@ def test_switched_off_by_family_or_name(named: str) -> None:
     assert availability(spec_for("ctc"), machine(), settings).ok
 
 
+@pytest.mark.parametrize("name", ["whisper", "whisper:openai/whisper-small", "whisper:openai/whisper-small@main"])
+def test_a_model_that_is_switched_off_has_no_other_name_to_run_under(name: str) -> None:
+    settings = Settings(disabled_runners=("whisper:openai/whisper-small",), downloads=True)
+    skipped(availability(spec_for(name), machine(), settings), "Switched off", "DISABLED_RUNNERS")
+    assert availability(spec_for("whisper:openai/whisper-tiny"), machine(), settings).ok
+
+
 def test_a_missing_package_has_its_install_line(packages: Path) -> None:
     shutil.rmtree(packages / "torch")
     skipped(availability(spec_for("whisper"), machine(), ONLINE), "torch is not installed", "pip install torch")

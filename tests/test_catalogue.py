@@ -221,6 +221,15 @@ def test_what_is_offered_can_be_chosen_and_added_to_without_doubles() -> None:
 def test_a_wrong_name_in_the_settings_is_not_passed_over() -> None:
     with pytest.raises(UnknownRunner, match="nobody"):
         offered(Settings(extra_runners=("nobody",)))
+    with pytest.raises(UnknownRunner, match="whipser"):
+        offered(Settings(disabled_runners=("whipser",)))
+
+
+def test_nothing_to_offer_is_not_passed_over() -> None:
+    with pytest.raises(UnknownRunner) as refused:
+        offered(Settings(runners=()))
+    assert "moonshine" in (refused.value.fix or "")
+    assert [spec.name for spec in offered(Settings(runners=(), extra_runners=("moonshine",)))] == ["moonshine"]
 
 
 def test_whispers_languages_are_its_tokenizers_own() -> None:
