@@ -103,7 +103,7 @@ def look(root: Path = Path("/")) -> Machine:
     for limit in _memory_limits(root):
         total_bytes = min(total_bytes, limit.limit_bytes)
         free_bytes = min(free_bytes, max(0, limit.limit_bytes - limit.used_bytes))
-    cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    cores = float(visible_cores())
     for quota in _processor_quotas(root):
         cores = min(cores, quota)
     return Machine(
@@ -112,6 +112,11 @@ def look(root: Path = Path("/")) -> Machine:
         memory_total_bytes=total_bytes,
         memory_free_bytes=free_bytes,
     )
+
+
+def visible_cores() -> int:
+    """Processors that libraries count when they choose how many threads to start; a container may grant less of them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def refresh(machine: Machine) -> Machine:

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -330,6 +331,16 @@ def test_a_child_gets_what_it_needs_and_no_keys_of_others(monkeypatch, tmp_path)
     assert environment["EARSHOT_CACHE_FOLDER"] == str(tmp_path)
     assert "HF_HUB_OFFLINE" not in environment
     assert child_environment(Settings(downloads=False))["HF_HUB_OFFLINE"] == "1"
+
+
+@pytest.mark.parametrize(("granted", "threads"), [(2, "2"), (16, None)])
+def test_a_child_starts_no_more_threads_than_its_container_has_cores_for(monkeypatch, granted, threads):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("runners.isolation.spawner.look", lambda: SimpleNamespace(cores=granted))
+    monkeypatch.setattr("runners.isolation.spawner.visible_cores", lambda: 16)
+    assert child_environment(Settings()).get("OMP_NUM_THREADS") == threads
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert child_environment(Settings())["OMP_NUM_THREADS"] == "5"
 
 
 def test_secrets_are_masked_in_what_is_kept(start, monkeypatch):

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from runners.machine import look, visible_cores
 from runners.settings import Settings
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,6 +42,9 @@ def child_environment(settings: Settings) -> dict[str, str]:
     }
     if not settings.downloads:
         environment["HF_HUB_OFFLINE"] = "1"
+    cores = look().cores
+    if cores < visible_cores():  # a thread for each core of the host, on the two that a container grants, is many times slower
+        environment.setdefault("OMP_NUM_THREADS", str(cores))
     return environment
 
 
