@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -199,7 +200,9 @@ def _converted(weights: Path, placement: Placement, progress: Progress) -> Path:
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_overs(kept.parent)
-        with tempfile.TemporaryDirectory(prefix="unfinished-", dir=kept.parent, ignore_cleanup_errors=True) as scratch:
+        with tempfile.TemporaryDirectory(
+            prefix=f"{_unfinished()}{os.getpid()}-", dir=kept.parent, ignore_cleanup_errors=True
+        ) as scratch:
             made = Path(scratch) / "model"
             _convert(weights, made, placement.dtype)
             progress.check()
@@ -257,12 +260,21 @@ def _convert(weights: Path, target: Path, quantisation: str) -> None:
         AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False).save_pretrained(target)
 
 
+def _unfinished() -> str:
+    """How this machine's conversions under way are named, before the process's number; machines can share a cache."""
+    return f"unfinished-{platform.node()}-"
+
+
 def _remove_left_overs(folder: Path) -> None:
-    """Delete unfinished conversions of processes that were killed; a day is longer than any takes."""
+    """Delete unfinished conversions of processes that were killed, elsewhere after a day, which is longer than any takes."""
+    import psutil
+
     for path in folder.glob("unfinished-*"):
+        pid = path.name.removeprefix(_unfinished()).partition("-")[0]
         try:
+            gone = pid.isdigit() and not psutil.pid_exists(int(pid))
             old = time.time() - path.stat().st_mtime > _LEFT_OVER_SECONDS
         except OSError:
             continue
-        if old:
+        if gone or old:
             shutil.rmtree(path, ignore_errors=True)

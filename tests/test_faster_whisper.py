@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -113,14 +116,22 @@ def test_a_conversion_that_is_broken_off_leaves_nothing(folder: Path, cache: Pat
     assert loaded(folder)
 
 
-def test_what_a_killed_conversion_left_is_removed_after_a_day(folder: Path, cache: Path) -> None:
-    old, new = cache / "ctranslate2" / "unfinished-old", cache / "ctranslate2" / "unfinished-new"
-    for left in (old, new):
+def test_what_a_killed_conversion_left_is_removed_at_once_here_and_after_a_day_elsewhere(folder: Path, cache: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    here = f"unfinished-{platform.node()}"
+    killed, under_way, elsewhere, old = (
+        cache / "ctranslate2" / name
+        for name in (f"{here}-{ended.pid}-a", f"{here}-{os.getpid()}-a", f"unfinished-x-{ended.pid}-a", "unfinished-x-1-a")
+    )
+    for left in (killed, under_way, elsewhere, old):
         (left / "model").mkdir(parents=True)
     os.utime(old, (0, 0))
     loaded(folder)
+    assert not killed.exists()
     assert not old.exists()
-    assert new.exists()
+    assert under_way.exists()
+    assert elsewhere.exists()
 
 
 def test_a_cache_that_cannot_be_written_says_which_setting_to_change(
