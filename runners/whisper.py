@@ -482,9 +482,13 @@ def _notes(loaded: _Loaded, heard: _Heard, options: TranscribeOptions) -> tuple[
     if heard.windows > 1:
         notes.append(f"heard in {heard.windows} windows")
     if heard.silent:
-        notes.append(f"{heard.silent} windows without speech left out")
+        notes.append(f"{_windows(heard.silent)} without speech left out")
     if heard.retried:
-        notes.append(f"{heard.retried} windows decoded more than once, because the text looped or was improbable")
+        notes.append(f"{_windows(heard.retried)} decoded more than once, because the text looped or was improbable")
     if options.word_times and not loaded.alignment_heads:
         notes.append("no word times: the checkpoint does not name its alignment heads")
     return tuple(notes)
+
+
+def _windows(count: int) -> str:
+    return f"{count} window" + ("" if count == 1 else "s")

@@ -156,11 +156,13 @@ def plain(error: BaseException) -> RunnerError:
         )
         fixed: RunnerError = kind(_sentence(str(error)), _sentence(error.fix) if error.fix else None)
         return fixed
-    what = _sentence(f"{type(error).__name__}: {error}")
+    what = _sentence(f"{type(error).__name__}: {error}" if str(error).strip() else type(error).__name__)
     if isinstance(error, ModuleNotFoundError):
         return base.MissingPackage(f"The package {error.name!r} is not installed.", "Install the package that provides it.")
     if memory.is_shortage(error):
-        return base.OutOfMemory(what, "Choose a smaller model or a smaller precision, or close other programs.")
+        return base.OutOfMemory(
+            f"Not enough memory ({what}).", "Choose a smaller model or a smaller precision, or close other programs."
+        )
     return RunnerError(what, "Run it again; if it fails again, the last lines of its log say more.")
 
 

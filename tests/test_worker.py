@@ -144,7 +144,8 @@ class OutOfMemoryError(RuntimeError):
     ("error", "kind", "says"),
     [
         (ValueError("odd"), base.RunnerError, "ValueError: odd"),
-        (MemoryError(), base.OutOfMemory, "MemoryError"),
+        (MemoryError(), base.OutOfMemory, "Not enough memory (MemoryError)."),
+        (ValueError(), base.RunnerError, "ValueError"),
         (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), base.OutOfMemory, "CUDA out of memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), base.OutOfMemory, "allocate"),
         (ModuleNotFoundError("No module named 'nothing'", name="nothing"), base.MissingPackage, "'nothing' is not installed"),
