@@ -82,6 +82,7 @@ def test_untrusted_text_is_text_everywhere() -> None:
         views.summary(finished, "wer"),
         views.cards([(spec(HOSTILE, license=HOSTILE), Availability("available"))]),
         views.cards([(spec(HOSTILE), Availability("skipped", HOSTILE, HOSTILE))]),
+        views.absent([(spec(HOSTILE), Availability("skipped", HOSTILE, HOSTILE))] * 5),
         views.clip_line(Clip(np.zeros(1, np.float32), 1.0, HOSTILE, warnings=(HOSTILE,))),
         views.clip_line(fault=RunnerError(HOSTILE, HOSTILE)),
     ]
@@ -117,19 +118,24 @@ def test_a_column_that_nothing_happened_to_is_the_same_text() -> None:
 @pytest.mark.parametrize(
     ("events", "says"),
     [
-        ([], "0 of 2 done · 2 queued"),
-        ([Running(Contender(spec("one")))], "0 of 2 done · 1 running · 1 queued"),
-        ([ok("one", "hello")], "1 of 2 done · 1 queued"),
-        ([ok("one", "hello"), skipped("two")], "1 of 2 done · 1 skipped"),
+        ([], "0 of 2 done · 2 queued · clip.wav"),
+        ([Running(Contender(spec("one")))], "0 of 2 done · 1 running · 1 queued · clip.wav"),
+        ([ok("one", "hello")], "1 of 2 done · 1 queued · clip.wav"),
+        ([ok("one", "hello"), skipped("two")], "1 of 2 done · 1 skipped · clip.wav"),
     ],
 )
 def test_the_status_counts_what_became_of_each(events: list[Event], says: str) -> None:
     assert views.progress(after(comparison("one", "two"), *events)) == says
 
 
-def test_the_summary_waits_for_a_result_and_never_rates_what_was_skipped() -> None:
-    assert views.summary(comparison("one"), "wer") == ""
-    assert views.summary(after(comparison("one"), skipped("one")), "wer") == ""
+def test_a_long_file_name_does_not_fill_the_status() -> None:
+    told = views.progress(comparison("one", source="a meeting " * 30 + "of Tuesday.wav"))
+    assert len(told) < 80
+    assert told.endswith("of Tuesday.wav")
+
+
+def test_the_summary_has_its_rows_from_the_start_and_never_rates_what_was_skipped() -> None:
+    assert views.summary(comparison("one", "two"), "wer").count("<tr>") == 3
     html = views.summary(after(comparison("one", "two"), ok("one", "hello word"), skipped("two")), "wer")
     one, two = re.findall(r"<tr><th scope=\"row\">.*?</tr>", html)
     assert "50.0" in one
@@ -146,6 +152,21 @@ def test_systems_skipped_for_one_reason_share_a_card() -> None:
     assert html.count('aria-disabled="true"') == 3
     described = set(re.findall(r'aria-describedby="([^"]+)"', html))
     assert described <= set(re.findall(r' id="([^"]+)"', html))
+
+
+def test_many_that_cannot_run_stand_apart_and_many_downloads_are_folded() -> None:
+    off = Availability("skipped", "No weights.", "Allow downloads.")
+    few = [(spec(name), off) for name in "abcd"]
+    assert views.absent(few) == ""
+    many = [*few, (spec("e"), off), (spec("f"), Availability("available"))]
+    assert "No weights." not in views.cards(many)
+    apart = views.absent(many)
+    assert apart.count("No weights.") == 1
+    assert apart.count(" disabled") == 5
+    fetched = [(spec(name), Availability("download")) for name in "abcde"]
+    assert "<details" not in views.cards(fetched[:4])
+    assert '<details class="es-fold">' in views.cards([*fetched, many[-1]])
+    assert '<details class="es-fold" open>' in views.cards(fetched)  # nothing else could be chosen
 
 
 def test_a_card_tells_size_languages_licence_and_state() -> None:

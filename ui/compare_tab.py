@@ -16,7 +16,7 @@ from comparisons.compare import Comparison, Order, ordered, rescored, with_refer
 from comparisons.normalise import NORMALISERS, choose
 from runners.base import Clip, RunnerError
 from ui import views
-from ui.components import clip_facts, column_board, contender_cards, export_buttons, status_line
+from ui.components import absent_cards, clip_facts, column_board, contender_cards, export_buttons, status_line
 from ui.desk import Desk, Refused
 from ui.samples import samples
 
@@ -75,12 +75,12 @@ def text_of(content: bytes) -> str:
     return text.strip()
 
 
-def drawing(comparison: Comparison, order: Order) -> tuple[dict[str, Any], str, dict[str, str] | None, str]:
+def drawing(comparison: Comparison, order: Order) -> tuple[dict[str, Any], str, dict[str, str], str]:
     """Values of the board, the summary, the export buttons and the status line."""
     columns = ordered(comparison, order)
     table = views.summary(comparison, order)
-    exported = export(comparison, order) if table and comparison.finished else None
-    return views.board(columns, time.monotonic()), table, exported, f"{views.progress(comparison)} · {comparison.source}"
+    exported = export(comparison, order) if comparison.finished else {}
+    return views.board(columns, time.monotonic()), table, exported, views.progress(comparison)
 
 
 def export(comparison: Comparison, order: Order) -> dict[str, str]:
@@ -166,6 +166,7 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
         exports = export_buttons()
         table = gr.HTML("", apply_default_css=False, elem_id="es-summary")
         board = column_board()
+    absent = absent_cards(views.absent(desk.offers()))
 
     # What happens
 
@@ -176,7 +177,8 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
     async def refresh_cards(names: tuple[str, ...]) -> Update:
         """Once the machine's GPUs are known, cards may say something else; what is ticked by then stays ticked."""
         await desk.lookout.settled()
-        return {cards: {"html": views.cards(desk.offers(names)), "chosen": None}}
+        offers = desk.offers(names)
+        return {cards: {"html": views.cards(offers), "chosen": None}, absent: views.absent(offers)}
 
     def look(path: str | None, text: str, from_sample: str | None) -> Update:
         if path is None:
@@ -215,12 +217,14 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
         except RunnerError as fault:
             return {status: said(fault)}
         offers = desk.offers(names)
-        chosen = [*chosen_in(value), *(spec.name for spec, here in offers if spec.name == names[-1] and here.ok)]
+        found = next(here for spec, here in offers if spec.name == names[-1])
+        chosen = [*chosen_in(value), *([names[-1]] if found.ok else [])]
         return {
             added: names,
             model: "",
             cards: {"html": views.cards(offers), "chosen": chosen},
-            status: f"{names[-1]} is there",
+            absent: views.absent(offers),
+            status: f"{names[-1]}: " + ("added" if found.ok else f"{found.reason} {found.fix or ''}"),
         }
 
     def run(
@@ -281,7 +285,7 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
     shown = [seen, board, table, exports, status]
     held = [seen, clip, reference, normaliser, order]
 
-    page.load(refresh_cards, [added], cards, **quiet)
+    page.load(refresh_cards, [added], [cards, absent], **quiet)
     clip.change(look, [clip, reference, sampled], [clip_line, sample], trigger_mode="always_last", **quiet)
     gr.on(
         [clip.upload, clip.stop_recording, clip.clear],
@@ -293,7 +297,7 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
     any_file.upload(take_file, [any_file, reference, sampled], [clip, sample, sampled, language, reference], **quiet)
     sample.input(take_sample, sample, [clip, reference, sampled, language], **quiet)
     text_file.upload(read_text, text_file, [reference, status], **quiet)
-    gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, status], **quiet)
+    gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, absent, status], **quiet)
     redrawn: dict[str, Any] = {"fn": redraw, "inputs": held, "outputs": shown, **quiet}
     go.click(run, [clip, reference, language, normaliser, order, cards], shown, **quiet).then(**redrawn)
     board.again(again, [seen, order], shown, **quiet).then(**redrawn)

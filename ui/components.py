@@ -43,6 +43,11 @@ def contender_cards(value: Mapping[str, Any]) -> gr.HTML:
     )
 
 
+def absent_cards(html: str) -> gr.HTML:
+    """Systems that cannot run, apart from the cards. Value: HTML of ``ui.views.absent``."""
+    return gr.HTML(html, html_template="${value}", apply_default_css=False, elem_id="es-absent")
+
+
 def column_board() -> gr.HTML:
     """The columns. Value: ``{"now": seconds, "columns": [{"id", "html"}, …]}``, see ``ui.views.board``.
 
@@ -58,7 +63,10 @@ def column_board() -> gr.HTML:
 
 
 def export_buttons() -> gr.HTML:
-    """Copy and download. Value: ``{"stem", "tsv", "csv", "json", "html"}``, or None while there is nothing to export."""
+    """Copy and download. Value: ``{"stem", "tsv", "csv", "json", "html"}``.
+
+    ``{}`` while a comparison runs: the buttons are there, and wait. None before the first: they are not.
+    """
     buttons = "".join(
         f'<button type="button" data-kind="{kind}" title="{title}">{label}</button>'
         for kind, label, title in (

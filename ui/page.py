@@ -16,7 +16,7 @@ from ui.api import api
 from ui.compare_tab import compare_tab
 from ui.desk import Desk
 from ui.lookout import Lookout
-from ui.samples import FOLDER as SAMPLES
+from ui.samples import samples
 from ui.theme import style_sheet, theme
 
 VISITORS_AT_ONCE = 16
@@ -70,7 +70,7 @@ def serve(settings: Settings) -> NoReturn:
             share=settings.share,
             prevent_thread_lock=True,
             max_file_size=int(settings.max_file_mb * 1e6),
-            allowed_paths=[str(SAMPLES)],
+            allowed_paths=[str(sample.path) for sample in samples()],
             theme=theme(),
             css=style_sheet(),
             footer_links=["api"],

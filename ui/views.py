@@ -19,6 +19,9 @@ from runners.machine import Machine
 
 ASSETS = Path(__file__).parent / "assets"
 
+FEW = 4
+"""More cards of a kind than these leave the place before the button."""
+
 SUMMARY = ("State", "WER %", "CER %", "S", "I", "D", "N", "RTF", "RTFx", "Seconds", "Load seconds", "Device")
 """Columns of the summary table, out of those of ``comparisons.report.to_frame``; each row is headed by its system."""
 
@@ -46,20 +49,38 @@ def facts(spec: RunnerSpec) -> str:
 def cards(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
     """The contender cards, each a label with its check box; those that cannot run are dashed, with reason and fix.
 
-    Systems that are skipped for the same reason with the same fix share a card, so that a machine without a network
-    does not bury the page under twenty like sentences.
+    Many that need a download first are folded away, and many that cannot run are left to ``absent``: what a person can
+    do at once comes first.
     """
-    here: list[dict[str, Any]] = []
-    fetched: list[dict[str, Any]] = []
-    skipped: dict[tuple[str | None, str | None], list[dict[str, Any]]] = {}
-    for spec, found in offers:
-        card = {"spec": spec, "availability": found, "facts": facts(spec)}
-        if found.ok:
-            (fetched if found.state == "download" else here).append(card)
-        else:
-            skipped.setdefault((found.reason, found.fix), []).append(card)
-    groups = [{"reason": reason, "fix": fix, "cards": cards} for (reason, fix), cards in skipped.items()]
-    return _template("cards.html").render(here=here, fetched=fetched, groups=groups, skipped=sum(map(len, skipped.values())))
+    rows = list(offers)
+    skipped = [row for row in rows if not row[1].ok]
+    return _template("cards.html").render(
+        here=[_card(*row) for row in rows if row[1].state == "available"],
+        fetched=[_card(*row) for row in rows if row[1].state == "download"],
+        groups=_by_reason(skipped) if len(skipped) <= FEW else [],
+        few=FEW,
+        apart=False,
+    )
+
+
+def absent(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
+    """Cards of the systems that cannot run, where they are too many to stand among the others; else ""."""
+    skipped = [row for row in offers if not row[1].ok]
+    if len(skipped) <= FEW:
+        return ""
+    return _template("absent.html").render(count=len(skipped), groups=_by_reason(skipped), apart=True)
+
+
+def _card(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
+    return {"spec": spec, "availability": found, "facts": facts(spec)}
+
+
+def _by_reason(skipped: Iterable[tuple[RunnerSpec, Availability]]) -> list[dict[str, Any]]:
+    """Systems that are skipped for the same reason with the same fix share a card: twenty like sentences bury a page."""
+    groups: dict[tuple[str | None, str | None], list[dict[str, Any]]] = {}
+    for spec, found in skipped:
+        groups.setdefault((found.reason, found.fix), []).append(_card(spec, found))
+    return [{"reason": reason, "fix": fix, "cards": cards} for (reason, fix), cards in groups.items()]
 
 
 def machine_line(machine: Machine, downloads: bool) -> str:
@@ -93,9 +114,7 @@ def nothing_yet() -> str:
 
 
 def summary(comparison: Comparison, by: Order) -> str:
-    """The table above the columns; "" until one has run."""
-    if not any(column.state == "ok" for column in comparison.columns):
-        return ""
+    """The table above the columns. All rows are there from the start, so that no column moves when another is done."""
     frame = report.to_frame(comparison, by)
     rows = [
         (row["System"], [None if value is None or value != value else value for value in (row[name] for name in SUMMARY)])
@@ -105,10 +124,12 @@ def summary(comparison: Comparison, by: Order) -> str:
 
 
 def progress(comparison: Comparison) -> str:
-    """2 of 4 done · 1 running · 1 skipped"""
+    """2 of 4 done · 1 running · 1 skipped · clip.wav"""
     states = [column.state for column in comparison.columns]
     others = [state for state in ("running", "loading", "queued", "skipped", "cancelled") if state in states]
-    return " · ".join([f"{states.count('ok')} of {len(states)} done", *(f"{states.count(state)} {state}" for state in others)])
+    counts = [f"{states.count('ok')} of {len(states)} done", *(f"{states.count(state)} {state}" for state in others)]
+    name = comparison.source
+    return " · ".join([*counts, name if len(name) <= 40 else f"{name[:24]}…{name[-15:]}"])
 
 
 def _sound(clip: Clip) -> str:

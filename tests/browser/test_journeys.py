@@ -44,6 +44,7 @@ def test_a_newcomer_plays_a_sample_and_sees_two_systems_side_by_side(visit: Visi
     expect(page.locator("#es-clip")).to_contain_text("kHz")
     expect(page.locator("#es-reference textarea")).not_to_have_value("")
     page.click("#es-go")
+    expect(column(page, "moonshine")).to_be_in_viewport()
     for name, label in (("moonshine", "Moonshine tiny"), ("pocketsphinx", "PocketSphinx")):
         expect(column(page, name)).to_have_attribute("data-state", "ok", timeout=120_000)
         expect(column(page, name).locator(".es-rate")).to_contain_text("%")
@@ -94,6 +95,8 @@ def test_one_column_is_cancelled_and_the_rest_goes_on_then_all(visit: Visit, cli
     page.click("#es-go")
     expect(column(page, first)).to_contain_text("it goes on")
     places = [each.get_attribute("data-id") for each in page.locator(".es-column").all()]
+    expect(page.locator("#es-export button[data-kind=csv]")).to_be_disabled()
+    top = page.locator(".es-board").evaluate("board => board.offsetTop")
     column(page, first).get_by_role("button", name="Cancel").click()
     state(page, first, "cancelled")
     state(page, second, "running")
@@ -102,6 +105,8 @@ def test_one_column_is_cancelled_and_the_rest_goes_on_then_all(visit: Visit, cli
     state(page, second, "cancelled")
     state(page, third, "cancelled")
     expect(page.locator("#es-status")).to_contain_text("0 of 3 done · 3 cancelled")
+    expect(page.locator("#es-export button[data-kind=csv]")).to_be_enabled()
+    assert page.locator(".es-board").evaluate("board => board.offsetTop") == top
 
 
 def test_two_visitors_do_not_see_each_other(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
@@ -198,6 +203,13 @@ def test_a_model_is_added_by_its_name_or_refused_with_what_there_is(visit: Visit
     card = page.locator("#es-cards label", has_text="said <i>.json")
     expect(card.locator("input")).to_be_checked()
     expect(page.locator("#es-cards input[value=moonshine]")).to_be_checked()  # what was ticked stays so
+    for number in range(4):
+        field.fill(f"whisper:/nowhere/{number}")
+        field.press("Enter")
+        expect(page.locator("#es-status")).to_contain_text(f"The folder /nowhere/{number} is not there")
+    expect(page.locator("#es-absent .off")).to_have_count(5)  # with the whisper that was there; too many for the cards
+    expect(page.locator("#es-cards .off")).to_have_count(0)
+    expect(card.locator("input")).to_be_checked()
 
 
 def test_a_video_can_be_opened(visit: Visit, speech_clips: Path) -> None:

@@ -24,6 +24,15 @@ const morph = (from, to) => {
   olds.slice(news.length).forEach((node) => node.remove());
 };
 
+const running = () => board.querySelector(".es-cancel") !== null;
+
+// Who presses the button looks at what it does: where the columns are below the screen, the page goes there once.
+const show = () => {
+  if (board.getBoundingClientRect().top < window.innerHeight * 0.6) return;
+  const behavior = window.matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+  document.querySelector("#es-run").scrollIntoView({ block: "start", behavior });
+};
+
 const tick = () => {
   for (const clock of board.querySelectorAll(".es-elapsed[data-since]")) {
     const passed = Math.max(0, Math.floor(seconds() - offset - Number(clock.dataset.since)));
@@ -54,6 +63,7 @@ const draw = () => {
   const held = board.contains(document.activeElement) ? document.activeElement : null;
   const heldIn = held?.closest("[data-id]");
   const old = new Map(Array.from(board.children, (node) => [node.dataset.id, node]));
+  const begins = columns.length > 0 && !running();
   let last = null;
   for (const { id, html } of columns) {
     let node = old.get(id);
@@ -72,6 +82,7 @@ const draw = () => {
     heldIn.focus({ preventScroll: true });
   } else if (held && document.activeElement !== held) held.focus({ preventScroll: true });
   tick();
+  if (begins && running()) show();
 };
 
 element.addEventListener("click", (event) => {

@@ -11,13 +11,11 @@ const draw = () => {
   if (value.html !== drawn) {
     const held = list.contains(document.activeElement) ? document.activeElement.value : null;
     const chosen = value.chosen ?? ticked;
-    const open = new Map(Array.from(list.querySelectorAll(".es-fold"), (fold) => [fold.className, fold.open]));
+    const open = list.querySelector(".es-fold")?.open;
     list.innerHTML = drawn = value.html || "";
-    for (const fold of list.querySelectorAll(".es-fold")) {
-      // On a phone, what cannot run at once must not stand between a person and the button.
-      const holdsChosen = Array.from(fold.querySelectorAll("input"), (box) => box.value).some((name) => chosen.includes(name));
-      fold.open = open.get(fold.className) ?? (holdsChosen || window.matchMedia("(min-width: 761px)").matches);
-    }
+    const fold = list.querySelector(".es-fold");
+    if (fold && boxes().some((box) => fold.contains(box) && chosen.includes(box.value))) fold.open = true;
+    else if (fold) fold.open = open ?? fold.open;
     if (held !== null) boxes().find((box) => box.value === held)?.focus({ preventScroll: true });
   }
   const keep = !Array.isArray(value.chosen);

@@ -3,7 +3,8 @@ const kinds = { csv: "text/csv", json: "application/json", html: "text/html" };
 
 const said = element.querySelector("[role=status]");
 const draw = () => {
-  element.querySelector(".es-export").hidden = !props.value?.csv;
+  element.querySelector(".es-export").hidden = !props.value;
+  for (const button of element.querySelectorAll("button")) button.disabled = !props.value?.csv;
   said.textContent = "";
 };
 
@@ -26,7 +27,7 @@ const copied = async (text) => {
 
 element.addEventListener("click", async (event) => {
   const kind = event.target.closest?.("button[data-kind]")?.dataset.kind;
-  if (!kind || !props.value) return;
+  if (!kind || !props.value?.csv) return;
   if (kind === "copy") {
     said.textContent = (await copied(props.value.tsv)) ? "Copied" : "The browser did not allow copying";
     return;
