@@ -10,6 +10,7 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -17,7 +18,12 @@ from packaging.version import Version
 
 import app
 from comparisons.__main__ import main as compare_main
+from comparisons.compare import begin, fold
+from comparisons.report import to_dict
+from runners.base import Clip, Contender, Placement, RunnerError, TranscribeOptions, TranscriptionResult
 from runners.catalogue import RUNNERS, spec_for
+from runners.events import Finished
+from runners.scripted import Scripted, built_in
 from runners.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -83,6 +89,40 @@ def test_runner_names_in_the_text_are_names() -> None:
     assert names
     for name in names:
         assert spec_for(name).name == name or spec_for(name).is_default
+
+
+def test_the_script_in_the_text_plays_and_the_built_in_ones_are_named(tmp_path: Path) -> None:
+    (text,) = blocks("json")
+    script = tmp_path / "mine.json"
+    script.write_text(text, encoding="utf-8")
+    runner = Scripted(spec_for(f"scripted:{script}"))
+    clip = Clip(np.zeros(16_000, np.float32), 1.0, "a.wav")
+    runner.load(None, Placement(), Quiet())
+    assert runner.transcribe(clip, TranscribeOptions(), Quiet()).text == "Half a sentence."
+    with pytest.raises(RunnerError, match="The second time it fails"):
+        runner.transcribe(clip, TranscribeOptions(), Quiet())
+    listed = README.split("Built-in scripts for `scripted` are")[1].split(":")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == set(built_in())
+
+
+class Quiet:
+    """Progress that nobody reads."""
+
+    def downloading(self, done_bytes: int, total_bytes: int | None) -> None: ...
+
+    def partial(self, text: str) -> None: ...
+
+    def check(self) -> None: ...
+
+
+def test_the_fields_of_a_result_that_the_text_explains_exist() -> None:
+    spec = spec_for("scripted")
+    result = TranscriptionResult(Contender(spec), "skipped", error="no")
+    clip = Clip(np.zeros(16_000, np.float32), 1.0, "a.wav")
+    fields = to_dict(fold(begin(clip, [result.contender]), Finished(result.contender, result)))["results"][0]
+    explained = README.split("In JSON and CSV")[1].split("\n\n")[0]
+    for name in set(re.findall(r"`([a-z_]+)`", explained)) - {"null", "ok", "skipped", "cancelled"}:
+        assert name in fields, name
 
 
 def test_make_targets_exist() -> None:
