@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TextIO
 from comparisons import history, report
 from comparisons.compare import Comparison, begin, fold
 from comparisons.normalise import NORMALISERS, choose
+from comparisons.reference import text_of
 from comparisons.run import Cancels, Comparing
 from runners import catalogue
 from runners.base import Clip, Contender, RunnerError, TranscribeOptions
@@ -65,11 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("a reference belongs to one clip, and there are several")
     try:
         settings = read_settings()
-        reference = wanted.reference if wanted.reference_file is None else _read_text(wanted.reference_file)
+        reference = wanted.reference if wanted.reference_file is None else text_of(wanted.reference_file.read_bytes())
         options = TranscribeOptions(language=wanted.language)
         contenders = list(dict.fromkeys(Contender(catalogue.spec_for(name), options) for name in wanted.runners))
     except SettingsError as error:
         parser.error(str(error))
+    except ValueError as error:
+        parser.error(f"{wanted.reference_file}: {error}")
     except OSError as error:
         parser.error(f"{error.filename or wanted.reference_file}: {error.strerror}")
     except RunnerError as error:
@@ -107,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the systems, separated by commas; may be given more than once",
     )
     parser.add_argument("--reference", metavar="TEXT", help='the true text; "" if nothing is said')
-    parser.add_argument("--reference-file", type=Path, metavar="F", help="a text file with the true text (UTF-8)")
+    parser.add_argument("--reference-file", type=Path, metavar="F", help="a text file with the true text")
     parser.add_argument(
         "--language", metavar="L", type=_language, help="ISO 639-1 code of the speech, e.g. en; default: left open"
     )
@@ -143,10 +146,6 @@ def _positive(text: str) -> int:
 def _writable(path: Path) -> bool:
     """Whether a file can be written there, as far as can be told before the work is done."""
     return not path.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK)
-
-
-def _read_text(path: Path) -> str:
-    return path.read_text(encoding="utf-8-sig", errors="replace").strip()
 
 
 def _run(

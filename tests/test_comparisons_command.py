@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from comparisons.__main__ import main
+from comparisons.reference import text_of
 
 LIMIT_SECONDS = 90
 ROOT = Path(__file__).resolve().parent.parent
@@ -217,6 +218,13 @@ def test_a_reader_that_goes_away_leaves_no_traceback(folder: Path) -> None:
         child.stderr.close()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])  # as Notepad and older editors write
+def test_a_reference_file_is_read_in_the_encodings_that_editors_write(tmp_path: Path, encoding: str) -> None:
+    said = tmp_path / "said.txt"
+    said.write_bytes("Größe und Höhe\r\n".encode(encoding))
+    assert text_of(said.read_bytes()) == "Größe und Höhe"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
 def test_results_that_cannot_be_written_are_not_lost(folder: Path) -> None:
     code, out, err = command(folder, "hello.wav", "--runners", HEARS, "--format", "json", "--output", "/dev/full")
@@ -274,6 +282,7 @@ def read_or_end(terminal: int) -> bytes:
         (["x.wav", "y.wav", "--runners", "scripted", "--reference", "x"], "one clip"),
         (["x.wav", "--runners", "scripted", "--reference", "x", "--reference-file", "y"], "not both"),
         (["x.wav", "--runners", "scripted", "--reference-file", "no-such-file.txt"], "no-such-file.txt"),
+        (["x.wav", "--runners", "scripted", "--reference-file", "sound.txt"], "sound.txt: This is not a text file"),
         (["x.wav", "--runners", "scripted", "--output", "no-such-folder/x.html"], "no-such-folder"),
         (["x.wav", "--runners", "scripted", "--output", "."], "cannot be written"),
     ],
@@ -282,6 +291,7 @@ def test_wrong_usage_is_explained_with_exit_code_2(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "sound.txt").write_bytes(b"RIFF\0\0\0\0WAVE")
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
