@@ -154,6 +154,16 @@ class Pool:
             if model.worker.alive
         )
 
+    def room(self) -> Machine:
+        """The machine now, with the memory that the models here, warm or still loading, will give back for the next one."""
+        with self._lock:
+            loading_bytes = sum(worker.memory_bytes() or 0 for worker in self._starting)
+        machine = self._machine()
+        # GPUs are asked before anything is loaded: their free memory has all of it already.
+        for kind in _MAIN_MEMORY:
+            machine = machine.giving_back(kind, self._warm.held_bytes(_MAIN_MEMORY) + loading_bytes)
+        return machine
+
     def close(self) -> None:
         """End every child: the idle ones in good order, the busy ones at once. Runs end as cancelled. Idempotent."""
         self._closing.set()
@@ -195,17 +205,13 @@ class Pool:
                 self._end(fetched)
 
     def _judge(self, attempt: _Attempt) -> Availability:
-        """Whether it can run, and where, with the memory that idle models would give back.
+        """Whether it can run, and where, in the ``room`` there is.
 
         Raises:
             RunnerError: it cannot.
         """
         attempt.stage = "availability"
-        machine = self._machine()
-        # GPUs are asked before anything is loaded: their free memory has all of it already.
-        for kind in _MAIN_MEMORY:
-            machine = machine.giving_back(kind, self._warm.held_bytes(_MAIN_MEMORY))
-        found = availability(attempt.contender.spec, machine, self._settings)
+        found = availability(attempt.contender.spec, self.room(), self._settings)
         if not found.ok:
             raise RunnerError(found.reason or "It is not available.", found.fix)
         attempt.placement = found.placement

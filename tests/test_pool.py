@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +178,36 @@ def test_what_was_used_least_recently_makes_room(pool, script):
     assert {child.name for child in made.children()} == {one.name, three.name}
     assert run(made, one).load_seconds is None
     assert run(made, two).load_seconds is not None
+
+
+def test_what_another_run_is_loading_counts_as_room_to_come(script):
+    free_bytes, asked = [400_000_000], threading.Event()
+
+    def machine():
+        now = look()
+        devices = tuple(replace(device, free_bytes=free_bytes[0]) for device in now.devices)
+        seen = replace(now, devices=devices, memory_free_bytes=free_bytes[0])
+        asked.set()
+        return seen
+
+    pool = Pool(Settings(), machine)
+    try:
+        first, cancel = Told(), threading.Event()
+        large = script("large", [{"say": "a"}], load=[{"allocate": 300_000_000}, {"say": "held"}, {"wait": 60}])
+        loading, _ = in_background(pool, large, told=first, cancel=cancel)
+        assert first.spoke.wait(20)
+        second = script("second", [{"say": "b"}])
+        second = replace(second, spec=replace(second.spec, parameters=40_000_000))  # needs about 500 MB
+        asked.clear()
+        waiting, results = in_background(pool, second)
+        assert asked.wait(20)
+        free_bytes[0] = 700_000_000  # as it is once the first has given way
+        cancel.set()
+        loading.join()
+        waiting.join()
+        assert [(result.status, result.error) for result in results] == [("ok", None)]
+    finally:
+        pool.close()
 
 
 def test_a_model_larger_than_the_budget_runs_but_does_not_stay(pool, script):
