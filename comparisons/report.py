@@ -91,13 +91,16 @@ def _number(value: float | None) -> float | None:
 
 
 def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") -> pandas.DataFrame:
-    """A row for each column, for a summary table: rates in percent, rounded as they are shown; NaN for unknown."""
+    """A row for each column, for a summary table: rates in percent, rounded as they are shown; NaN for unknown.
+
+    Text is guarded as in ``to_csv``, because a frame is copied into spreadsheets too.
+    """
     import pandas
 
     rows = [
         {
-            "Clip": comparison.source,
-            "System": column.contender.spec.label,
+            "Clip": _cell(comparison.source),
+            "System": _cell(column.contender.spec.label),
             "State": figures.state_word(column.state),
             "WER %": _rounded(score.wer, 100, 1) if score else None,
             "CER %": _rounded(score.cer, 100, 1) if score else None,
@@ -112,7 +115,7 @@ def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
             "Device": figures.device(result.device) if result and result.device else None,
             "Precision": result.dtype if result else None,
             "Memory MB": _rounded(result.peak_memory, 1e-6, 0) if result else None,
-            "Reason": result.error if result else None,
+            "Reason": _cell(result.error) if result else None,
         }
         for comparison in _several(comparisons)
         for column in ordered(comparison, by)
@@ -297,15 +300,6 @@ def environment() -> jinja2.Environment:
 def columns_css() -> str:
     """Style of the columns; its colours are ``--es-*`` variables with fallbacks."""
     return (TEMPLATES / "columns.css").read_text(encoding="utf-8")
-
-
-def columns_html(
-    comparison: Comparison, by: Order = "wer", *, level: int = 3, now: float | None = None, cancellable: bool = False
-) -> str:
-    """All columns of a comparison in one ``div.es-columns``; the arguments are those of the macro ``es_column``."""
-    module: Any = environment().get_template("column.html").module
-    columns = [module.es_column(column, level, now, cancellable) for column in ordered(comparison, by)]
-    return '<div class="es-columns">\n' + "\n".join(columns) + "\n</div>"
 
 
 def legend_html() -> str:

@@ -13,12 +13,13 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from comparisons import figures, report
-from comparisons.compare import Comparison, begin, fold
+from comparisons.compare import Comparison, begin, fold, ordered
 from comparisons.normalise import normaliser
 from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionResult, Word
 from runners.events import Event, Finished, Loading, Partial, Running
@@ -137,6 +138,12 @@ def test_a_spreadsheet_gets_no_formula(text: str) -> None:
     assert rows[0]["source"] == "'" + text
 
 
+def test_a_frame_that_is_copied_into_a_spreadsheet_has_no_formula() -> None:
+    comparison = compared(None, skipped(SPHINX, error="=1+1"), name="=1+1.wav")
+    row = report.to_frame(comparison).iloc[0]
+    assert (row["Clip"], row["Reason"]) == ("'=1+1.wav", "'=1+1")
+
+
 def test_csv_survives_quotes_commas_and_lines() -> None:
     text = 'one, "two"\nthree'
     rows = list(csv.DictReader(io.StringIO(report.to_csv(compared("a", ran(SPHINX, text))))))
@@ -205,8 +212,14 @@ def test_the_report_needs_nothing_from_elsewhere(two: list[Comparison]) -> None:
     Page(html)
 
 
+def columns_html(comparison: Comparison, *, now: float | None = None, cancellable: bool = False) -> str:
+    """The columns as page and report draw them."""
+    module: Any = report.environment().get_template("column.html").module
+    return "\n".join(str(module.es_column(column, 3, now, cancellable)) for column in ordered(comparison))
+
+
 def test_marks_differ_by_element_and_are_explained(one: Comparison) -> None:
-    html = report.columns_html(one)
+    html = columns_html(one)
     assert '<u class="es-w es-s" title="substituted: the reference has “the”">a<' in html
     assert re.search(r'<del class="es-w es-d"[^>]*>.*for<', html)
     assert re.search(r'<ins class="es-w es-i"[^>]*>now<', html)
@@ -214,7 +227,7 @@ def test_marks_differ_by_element_and_are_explained(one: Comparison) -> None:
 
 
 def test_a_skipped_column_stands_last_with_reason_and_fix_and_no_figures(one: Comparison) -> None:
-    columns = report.columns_html(one).split("<article")[1:]
+    columns = columns_html(one).split("<article")[1:]
     assert [re.search(r'data-state="(\w+)"', column).group(1) for column in columns] == ["ok", "ok", "cancelled", "skipped"]  # type: ignore[union-attr]
     assert "Needs 11.2 GB, 4.1 GB free." in columns[-1]
     assert "Free memory, or choose 4-bit." in columns[-1]
@@ -224,7 +237,7 @@ def test_a_skipped_column_stands_last_with_reason_and_fix_and_no_figures(one: Co
 
 
 def test_a_finished_column_has_its_figures(one: Comparison) -> None:
-    page = Page(report.columns_html(one))
+    page = Page(columns_html(one))
     for expected in (
         "42.9 %",
         "basic 1",
@@ -237,41 +250,41 @@ def test_a_finished_column_has_its_figures(one: Comparison) -> None:
         "312 MB",
     ):
         assert expected in " ".join(page.text.split())
-    assert 'title="RTFx 24' in report.columns_html(one)
+    assert 'title="RTFx 24' in columns_html(one)
 
 
 def test_an_empty_reference_has_no_rate_on_the_page() -> None:
-    page = Page(report.columns_html(compared("", ran(SPHINX, "two words"))))
+    page = Page(columns_html(compared("", ran(SPHINX, "two words"))))
     assert "n/a" in page.text
     assert "empty reference, 2 words inserted" in page.text
     assert "%" not in page.text
 
 
 def test_chinese_is_headed_by_its_character_rate() -> None:
-    page = Page(report.columns_html(compared("今天天气很好", ran(SPHINX, "今天天汽很好"), language="zh")))
+    page = Page(columns_html(compared("今天天气很好", ran(SPHINX, "今天天汽很好"), language="zh")))
     assert "16.7 %CER" in "".join(page.text.split("\n")).replace("  ", "")
     assert "of 6 characters" in page.text
 
 
 def test_without_a_reference_there_is_a_transcript_and_no_rate() -> None:
-    page = Page(report.columns_html(compared(None, ran(SPHINX, "two words"))))
+    page = Page(columns_html(compared(None, ran(SPHINX, "two words"))))
     assert "two words" in page.text
     assert "no reference, no error rate" in page.text
     assert "WER" not in page.text
 
 
 def test_an_empty_transcript_says_so() -> None:
-    assert "heard nothing" in Page(report.columns_html(compared(None, ran(SPHINX, "")))).text
+    assert "heard nothing" in Page(columns_html(compared(None, ran(SPHINX, "")))).text
 
 
 def test_a_column_shows_what_happens_while_it_runs() -> None:
     comparison = fold(compared(None, Loading(WHISPER, 3 * 10**8, 5 * 10**8)), Loading(WHISPER, 3 * 10**8, 5 * 10**8), at=10.0)
-    html = report.columns_html(comparison, now=14.5, cancellable=True)
+    html = columns_html(comparison, now=14.5, cancellable=True)
     assert "downloading: 300 MB of 500 MB" in html
     assert '<progress class="es-progress" max="500000000" value="300000000"' in html
     assert '<button type="button" class="es-cancel" data-contender="whisper" aria-label="Cancel Whisper small">' in html
     comparison = fold(fold(comparison, Running(WHISPER), at=20.0), Partial(WHISPER, "Please <b>"), at=21.0)
-    html = report.columns_html(comparison, now=24.5)
+    html = columns_html(comparison, now=24.5)
     assert '<span class="es-elapsed" data-since="20.0">4 s</span>' in html
     assert "Please &lt;b&gt;" in html
     assert "es-cancel" not in html
