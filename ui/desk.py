@@ -101,7 +101,7 @@ class Desk:
         """Run a comparison and give it as it stands, ten times a second at most, each time something happens.
 
         Args:
-            session: whose it is; ``stop`` and ``leave`` find it by that.
+            session: whose it is; ``stop`` and ``is_busy`` find it by that.
             into: a comparison of the same clip in which only these contenders are run anew.
         """
         comparison = begin(clip, contenders, normaliser) if into is None else _reset(into, contenders)

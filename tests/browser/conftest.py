@@ -55,17 +55,25 @@ def served(tmp_path_factory: pytest.TempPathFactory, scripts: dict[str, str]) ->
         yield app
 
 
+@pytest.fixture(scope="session")
+def kinds(browser: Browser) -> dict[str, BrowserContext]:
+    """Browser contexts by their options; tests share them, so that scripts are fetched and compiled once."""
+    return {}
+
+
 @pytest.fixture
-def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
-    """Opens the page for a new visitor. Afterwards: no script failed, and nothing left this machine."""
-    contexts: list[BrowserContext] = []
+def visit(browser: Browser, served: Served, kinds: dict[str, BrowserContext]) -> Iterator[Callable[..., Page]]:
+    """Opens the page for a new visitor . Afterwards: no script failed, nothing left this machine."""
+    pages: list[Page] = []
     faults: list[str] = []
 
     def open_page(**options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        context.set_default_timeout(30_000)
-        contexts.append(context)
-        page = context.new_page()
+        kind = f"{options} {len(pages)}"  # a tab behind another would be slow: browsers save their time
+        if kind not in kinds:
+            kinds[kind] = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+            kinds[kind].set_default_timeout(30_000)
+        page = kinds[kind].new_page()
+        pages.append(page)
         page.on("pageerror", lambda error: faults.append(f"script: {error}"))
         page.on("request", lambda request: _is_ours(request.url) or faults.append(f"request: {request.url}"))
         page.goto(served.url)
@@ -74,8 +82,8 @@ def visit(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert not faults
 
 
