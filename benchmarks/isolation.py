@@ -70,6 +70,7 @@ def plain_faster_whisper(folder: Path, clip: Clip) -> Callable[[], Any]:
 
 
 def earshot_call(pool: Pool, name: str, clip: Clip) -> Callable[[], Any]:
+    """A run of the named contender in ``pool``; ends the benchmark with the reason if it is skipped."""
     contender = Contender(spec_for(name), TranscribeOptions(language=LANGUAGE))
 
     def call() -> Any:
