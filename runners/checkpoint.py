@@ -95,7 +95,6 @@ def load_model(auto_class: Any, weights: Path, placement: Placement, **options: 
             weights, dtype=dtype, local_files_only=True, trust_remote_code=False, output_loading_info=True, **options
         )
     missing = sorted(name for name in loaded["missing_keys"] if not name.endswith(_TRAINING_ONLY))
-    missing += sorted(str(fault[0]) for fault in loaded["mismatched_keys"])
     if missing:
         some = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         raise ModelLoadError(
@@ -117,6 +116,17 @@ def loading(weights: Path) -> Iterator[None]:
             f"{weights.name} needs a package that is not installed: {error}", f"pip install {error.name or 'it'}"
         ) from error
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+        # Transformers says these two with options of its own, which nobody can set here.
+        if "ignore_mismatched_sizes" in str(error):
+            raise ModelLoadError(
+                f"The weights in {weights} have other shapes than its config.json says.",
+                "Fetch the checkpoint again, all of its files.",
+            ) from error
+        if "custom code" in str(error) or "trust_remote_code" in str(error):
+            raise ModelLoadError(
+                f"{weights} wants to run code of its own, which Earshot never does.",
+                "Choose a model that transformers knows without it.",
+            ) from error
         raise ModelLoadError(f"{weights} cannot be loaded: {_first_line(error)}", "Fetch the checkpoint again.") from error
     except Exception as error:
         if type(error).__module__.split(".")[0] not in _DAMAGE_FINDERS:

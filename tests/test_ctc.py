@@ -147,6 +147,13 @@ def _other_shape(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config | {"hidden_size": 32}))
 
 
+def _code_of_its_own(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    code = {"AutoConfig": "theirs.Config", "AutoModelForCTC": "theirs.Model"}
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "theirs", "auto_map": code}))
+    (folder / "theirs.py").write_text("raise SystemExit('it ran')")
+
+
 def _cut_short(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -160,7 +167,8 @@ def _without(name: str) -> Callable[[Path], None]:
     ("harm", "complaint"),
     [
         (_headless, "lm_head"),
-        (_other_shape, ""),
+        (_other_shape, "other shapes"),
+        (_code_of_its_own, "code of its own"),
         (_cut_short, "model.safetensors"),
         (_without("model.safetensors"), "no weights"),
         (_without("config.json"), "config.json"),
