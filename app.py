@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         return _wrong(f"Earshot cannot start with these settings:\n{error}")
     except RunnerError as error:
-        return _wrong(f"Earshot cannot offer this (--runners, --extra-runners): {error} {error.fix or ''}")
+        return _wrong(f"Earshot cannot offer this (--runners, --extra-runners, --disabled-runners): {error} {error.fix or ''}")
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for room in ("ui", "comparisons", "runners"):
@@ -92,6 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve(settings)
     except KeyboardInterrupt:
         return 0
+    except RunnerError as error:
+        return _wrong(f"Earshot cannot start: {error} {error.fix or ''}")
     except OSError as error:
         return _wrong(f"Earshot cannot listen on {settings.host}:{settings.port}: {error}\nChoose another with --port.")
 

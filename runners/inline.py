@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from runners import memory
-from runners.base import Cancelled, Clip, Placement, RunnerError, RunnerSpec, RunnerTimeout, TranscribeOptions
+from runners.base import Cancelled, Clip, MissingPackage, Placement, RunnerError, RunnerSpec, RunnerTimeout, TranscribeOptions
 from runners.isolation import wire
 from runners.process import CANCEL_GRACE_SECONDS, Clock, stalled, too_long_to_load, too_slow
 from runners.settings import on_zero_gpu
@@ -40,11 +40,18 @@ class LentGpu:
     """The one function of this process that ZeroGPU lends its GPU to.
 
     Build it before the page is launched: ``spaces`` wants to know at the start that there is such a function.
+
+    Raises:
+        MissingPackage: ``spaces`` is not installed.
     """
 
     def __init__(self) -> None:
-        import spaces
-
+        try:
+            import spaces
+        except ImportError as error:
+            raise MissingPackage(
+                "SPACES_ZERO_GPU is set, and the package spaces is not installed.", "pip install spaces, or unset the variable."
+            ) from error
         self.hear: Callable[[RunnerSpec, Placement, Clip, TranscribeOptions, int], wire.Message]
         self.hear = spaces.GPU(duration=gpu_seconds)(_hear_at_once)
 

@@ -2,7 +2,8 @@
 
 A script is JSON; a built-in one is named by the spec's ``model`` ("demo" where it names none), one of your own by its path:
 
-    {"load": [step, …],            done while loading
+    {"label": text,                what it is, for whoever reads the file
+     "load": [step, …],            done while loading
      "takes": [[step, …], …],      one list of steps for each time it hears a clip
      "repeat": true}               after the last take begin again; else it raises when the takes run out
 

@@ -12,6 +12,7 @@ from comparisons.compare import Comparison
 from runners.base import Clip, Contender, TranscriptionResult
 from runners.catalogue import spec_for
 from runners.events import Event
+from runners.machine import Machine, look
 from runners.settings import Settings
 from ui.desk import Desk, Refused
 from ui.lookout import Lookout
@@ -22,6 +23,9 @@ LOG = ("Fatal Python error: Segmentation fault", 'File "/srv/models/secret.py", 
 
 class CrashingPool:
     """Every contender crashes, and leaves a log behind."""
+
+    def room(self) -> Machine:
+        return look()
 
     def run(
         self, contender: Contender, clip: Clip, *, repeat: int = 1, report: Callable[[Event], None], cancel: threading.Event

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from runners import inline
-from runners.base import Clip, Contender, Placement, TranscribeOptions
+from runners.base import Clip, Contender, MissingPackage, Placement, TranscribeOptions
 from runners.catalogue import spec_for
 from runners.events import Loading, Partial, Running
 from runners.machine import look
@@ -179,3 +179,10 @@ def test_on_zero_gpu_what_needs_no_gpu_does_not_ask_for_one(pool, script, lent):
     assert run(made, contender).status == "ok"
     assert run(made, contender).load_seconds is None
     assert lent == [0]
+
+
+def test_zero_gpu_without_its_package_is_told_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setitem(sys.modules, "spaces", None)
+    with pytest.raises(MissingPackage, match="spaces is not installed"):
+        Pool(Settings(), look)

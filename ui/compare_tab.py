@@ -14,6 +14,7 @@ import gradio as gr
 from comparisons import report
 from comparisons.compare import Comparison, Order, ordered, rescored, with_reference
 from comparisons.normalise import NORMALISERS, choose
+from comparisons.reference import text_of
 from runners.base import Clip, RunnerError
 from ui import views
 from ui.components import absent_cards, clip_facts, column_board, contender_cards, export_buttons, status_line
@@ -57,22 +58,6 @@ def language_choices(desk: Desk) -> list[tuple[str, str]]:
     codes = {code for spec, _ in desk.offers() for code in spec.languages or ()}
     named = sorted((LANGUAGE_NAMES.get(code, code), code) for code in codes)
     return [("Any language", ""), *named]
-
-
-def text_of(content: bytes) -> str:
-    """A reference out of a text file: UTF-8 or UTF-16 with its mark, else Latin-1.
-
-    Raises:
-        Refused: it is not text.
-    """
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    if "\0" in text:
-        raise Refused("This is not a text file.", "Choose a .txt file with the words that were said.")
-    return text.strip()
 
 
 def drawing(comparison: Comparison, order: Order) -> tuple[dict[str, Any], str, dict[str, str], str]:
@@ -208,8 +193,8 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
     def read_text(content: bytes) -> Update:
         try:
             return {reference: text_of(content)}
-        except RunnerError as fault:
-            return {status: said(fault)}
+        except ValueError as fault:
+            return {status: f"{fault} Choose a .txt file with the words that were said."}
 
     def add_model(name: str, names: tuple[str, ...], value: Mapping[str, Any]) -> Update:
         try:

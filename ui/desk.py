@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from comparisons import history
 from comparisons.compare import Column, Comparison, begin, fold
@@ -16,6 +17,7 @@ from comparisons.run import Cancels, Comparing, RunsContenders
 from runners import audio, availability, catalogue
 from runners.base import Availability, Clip, Contender, RunnerError, RunnerSpec, TranscribeOptions
 from runners.events import Event, Finished
+from runners.machine import Machine
 from runners.settings import Settings
 from ui.lookout import Lookout
 
@@ -32,10 +34,17 @@ class Refused(RunnerError):
     """The page or the API does not take what was asked of it."""
 
 
+class RunsHere(RunsContenders, Protocol):
+    """What the page needs of ``runners.pool.Pool``."""
+
+    def room(self) -> Machine:
+        """The machine now, with the memory that warm models would give back for the next one."""
+
+
 class Desk:
     """One for a page, shared by its visitors; what is a visitor's own lies under their session's name."""
 
-    def __init__(self, settings: Settings, pool: RunsContenders, lookout: Lookout) -> None:
+    def __init__(self, settings: Settings, pool: RunsHere, lookout: Lookout) -> None:
         self.settings = settings
         self.lookout = lookout
         self._pool = pool
@@ -46,7 +55,7 @@ class Desk:
         """Every system of the page, and the ones a visitor added, with its availability now; those that can run first."""
         specs = {spec.name: spec for spec in catalogue.offered(self.settings)}
         specs |= {name: self.spec(name) for name in added if name not in specs}
-        here = self.lookout()
+        here = self._pool.room()
         rows = [(spec, availability.availability(spec, here, self.settings)) for spec in specs.values()]
         return sorted(rows, key=lambda row: ("available", "download", "skipped").index(row[1].state))
 
