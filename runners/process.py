@@ -348,8 +348,9 @@ def too_slow(clip: Clip, deadline_seconds: float) -> RunnerTimeout:
     """The error of a run over ``clip`` that passed its deadline."""
     seconds = f"{clip.seconds:.0f}" if clip.seconds >= 1 else f"{clip.seconds:.1g}"
     article = "an" if seconds.startswith("8") or seconds in ("11", "18") else "a"
+    limit = f"{round(deadline_seconds, 0 if deadline_seconds >= 10 else 2):g}"
     return RunnerTimeout(
-        f"It took longer than {round(deadline_seconds, 0 if deadline_seconds >= 10 else 2):g} s to transcribe {article} {seconds} s clip.",
+        f"It took longer than {limit} s to transcribe {article} {seconds} s clip.",
         "Try a shorter clip or a smaller model, or raise EARSHOT_TRANSCRIBE_TIMEOUT_SECONDS.",
     )
 
