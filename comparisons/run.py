@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from runners.base import Clip, Contender, TranscriptionResult
 from runners.events import Event, Finished, Queued
@@ -42,8 +42,7 @@ class RunsContenders(Protocol):
 class Cancels:
     """How somebody stops a running comparison, whole or one contender of it, from any thread.
 
-    One object serves one visitor, run after run: it can lie in a page's session state, where copying it gives a fresh
-    one. Cancelling what has finished already, or was never chosen, does nothing.
+    Cancelling what has finished already, or was never chosen, does nothing.
     """
 
     def __init__(self) -> None:
@@ -53,7 +52,7 @@ class Cancels:
         self._listeners: list[Callable[[], None]] = []
 
     def cancel_all(self) -> None:
-        """Stop everything that waits or runs, and what is still to be asked for before ``renew``."""
+        """Stop everything that waits or runs, and what is still to be asked for."""
         with self._lock:
             self._all = True
             events, listeners = list(self._events.values()), list(self._listeners)
@@ -65,12 +64,6 @@ class Cancels:
             events, listeners = [self._events.setdefault(name, threading.Event())], list(self._listeners)
         self._set(events, listeners)
 
-    def renew(self) -> None:
-        """Stop what still runs, then be as good as new for the next comparison."""
-        self.cancel_all()
-        with self._lock:
-            self._all, self._events, self._listeners = False, {}, []
-
     def event(self, name: str) -> threading.Event:
         """The event that is set once the contender of that name is cancelled."""
         with self._lock:
@@ -80,7 +73,7 @@ class Cancels:
             return event
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Have a function called, on the cancelling thread, after anything was cancelled, until ``renew``."""
+        """Have a function called, on the cancelling thread, after anything was cancelled."""
         with self._lock:
             self._listeners.append(listener)
 
@@ -95,15 +88,6 @@ class Cancels:
             event.set()
         for listener in listeners:
             listener()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Cancels:
-        return Cancels()
-
-    def __copy__(self) -> Cancels:
-        return Cancels()
-
-    def __reduce__(self) -> tuple[type[Cancels], tuple[()]]:
-        return Cancels, ()
 
 
 class Comparing:
@@ -178,19 +162,12 @@ class Comparing:
             self._given_at = time.monotonic()
         return batch
 
-    def close(self, wait_seconds: float = 0.0) -> None:
-        """Cancel what has not finished, and wait a while for the thread to end. Closing twice does nothing more."""
+    def close(self) -> None:
+        """Cancel what has not finished, without waiting for it to end. Closing twice does nothing more."""
         for event in self._cancelled.values():
             event.set()
         self._drop_cancelled()
         self._cancels.forget(self._drop_cancelled)
-        if wait_seconds > 0:
-            self._thread.join(wait_seconds)
-
-    @property
-    def stopped(self) -> bool:
-        """True once nothing of this comparison runs any more."""
-        return not self._thread.is_alive()
 
     def __enter__(self) -> Self:
         return self

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import logging
-import pickle
 import threading
 from collections.abc import Callable, Iterator
 
@@ -137,22 +135,6 @@ def test_a_cancel_before_the_start_holds() -> None:
     assert statuses(list(compare(CLIP, [A, B], pool, cancel=cancels))) == {"alpha": "cancelled", "beta": "cancelled"}
 
 
-def test_renewed_cancels_stop_the_old_run_and_not_the_next() -> None:
-    pool, cancels = StandInPool("alpha"), Cancels()
-    with Comparing(CLIP, [A, B], pool, cancel=cancels) as old:
-        assert pool.began["alpha"].wait(WAIT_SECONDS)
-        cancels.renew()
-        assert statuses(rest(old)) == {"alpha": "cancelled", "beta": "cancelled"}
-    assert statuses(list(compare(CLIP, [B], pool, cancel=cancels))) == {"beta": "ok"}
-
-
-@pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda cancels: pickle.loads(pickle.dumps(cancels))])  # noqa: S301
-def test_a_copy_of_cancels_is_a_fresh_one(copied: Callable[[Cancels], Cancels]) -> None:
-    cancels = Cancels()
-    cancels.cancel_all()
-    assert not copied(cancels).event("alpha").is_set()
-
-
 def test_a_fault_of_our_own_skips_one_contender_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
     events = list(compare(CLIP, [A, B], StandInPool(faults=("alpha",))))
     assert statuses(events) == {"alpha": "skipped", "beta": "ok"}
@@ -172,16 +154,6 @@ def test_closing_the_generator_cancels_the_rest_and_leaves_no_thread() -> None:
     thread.join(WAIT_SECONDS)
     assert not thread.is_alive()
     assert [name for name, _ in pool.ran] == ["alpha"]
-
-
-def test_closing_can_wait_for_the_thread() -> None:
-    pool = StandInPool("alpha")
-    comparing = Comparing(CLIP, [A], pool)
-    assert pool.began["alpha"].wait(WAIT_SECONDS)
-    assert not comparing.stopped
-    comparing.close(wait_seconds=WAIT_SECONDS)
-    assert comparing.stopped
-    comparing.close()
 
 
 def test_waiting_for_events_ends_when_its_time_is_over() -> None:
