@@ -206,7 +206,7 @@ def test_a_ctc_model_of_no_row_may_be_told_the_language_and_refuses_for_itself()
 
 def test_a_scripts_path_or_name_follows_the_colon() -> None:
     assert spec_for("scripted:slow").model == "slow"
-    assert spec_for("scripted:/tmp/a script.json").model == "/tmp/a script.json"
+    assert spec_for("scripted:/srv/a script.json").model == "/srv/a script.json"
 
 
 def test_everything_but_the_scripted_system_is_offered_by_default() -> None:
