@@ -10,14 +10,10 @@ What a model needs is an estimate, made to err on the side of trying::
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import platform
-import re
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +32,7 @@ from runners.base import (
 )
 from runners.catalogue import BUNDLES, CHECKPOINTS, RUNNERS, SCRIPTED
 from runners.machine import Device, Machine
+from runners.packages import Requirement, folder_of_package, version_of
 from runners.settings import Settings, hub_offline
 from runners.weights import Weights, is_folder
 
@@ -178,34 +175,6 @@ def gigabytes(count_bytes: int) -> str:
     return f"{count_bytes / 1_000_000_000:.1f} GB"
 
 
-@dataclass(frozen=True)
-class Requirement:
-    """A package as a row's ``requires`` names it: "name>=1.2,<2"."""
-
-    package: str
-    bounds: tuple[tuple[str, tuple[int, ...]], ...]
-
-    @classmethod
-    def read(cls, text: str) -> Requirement:
-        package, *bounds = re.split(r"(?=[<>=!])|,(?=[<>=!])", text, maxsplit=1)
-        parts = re.findall(r"(>=|<=|==|<|>)\s*([0-9.]+)", bounds[0] if bounds else "")
-        return cls(package.strip(), tuple((sign, _numbers(version)) for sign, version in parts))
-
-    @property
-    def module(self) -> str:
-        return self.package.replace("-", "_")
-
-    def allows(self, version: str) -> bool:
-        """True if a version is within the bounds; only its numbers count."""
-        mine = _numbers(version)
-        for sign, bound in self.bounds:
-            width = max(len(mine), len(bound))
-            a, b = (numbers + (0,) * (width - len(numbers)) for numbers in (mine, bound))
-            if not {">=": a >= b, "<=": a <= b, "==": a == b, "<": a < b, ">": a > b}[sign]:
-                return False
-        return True
-
-
 def _refuse_switched_off(spec: RunnerSpec, settings: Settings) -> None:
     # A family's default model by its full name too, and a model with all its revisions.
     if {spec.family, spec.name, f"{spec.family}:{spec.model}"} & set(settings.disabled_runners):
@@ -218,12 +187,12 @@ def _refuse_missing_packages(spec: RunnerSpec, requires: tuple[str, ...], purpos
     missing = []
     for text in requires:
         requirement = Requirement.read(text)
-        origin = _origin(requirement.module)
+        origin = folder_of_package(requirement.module)
         if origin is None:
             _refuse_platform(spec, requirement.package)
             missing.append((requirement.package, text))
             continue
-        version = _version(requirement.package)
+        version = version_of(requirement.package)
         if version is not None and not requirement.allows(version):
             raise MissingPackage(
                 f"{requirement.package} {version} is installed; {spec.label} needs {text}.", f'pip install "{text}"'
@@ -371,30 +340,6 @@ def _out_of_memory(spec: RunnerSpec, need_bytes: int, device: Device) -> OutOfMe
         f"Needs {gigabytes(need_bytes)}, {gigabytes(device.free_bytes or 0)} free{where}.",
         f"Free some memory, {advice}.",
     )
-
-
-def _origin(module: str) -> Path | None:
-    """Folder of an installed package, without importing it."""
-    try:
-        found = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return None
-    if found is None or found.origin is None:
-        return None
-    return Path(found.origin).parent
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """The numbers of a version in order: "0.0.73" is (0, 0, 73), "2.13.0+cpu" is (2, 13, 0)."""
-    match = re.match(r"[0-9]+(?:\.[0-9]+)*", version)
-    return tuple(int(part) for part in match.group().split(".")) if match else ()
 
 
 def _disk_free_bytes(folder: Path) -> int | None:

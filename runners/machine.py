@@ -17,7 +17,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Any, get_args
 import psutil
 
 from runners.base import DeviceKind
+from runners.control_groups import memory_limits, processor_quotas, text_at
 from runners.isolation.death import die_with
 from runners.settings import on_zero_gpu
 
@@ -100,11 +100,11 @@ def look(root: Path = Path("/")) -> Machine:
     """Processors and main memory alone, within a container's limits. ``root`` is where ``proc`` and ``sys`` are."""
     memory = psutil.virtual_memory()
     total_bytes, free_bytes = int(memory.total), int(memory.available)
-    for limit in _memory_limits(root):
+    for limit in memory_limits(root):
         total_bytes = min(total_bytes, limit.limit_bytes)
         free_bytes = min(free_bytes, max(0, limit.limit_bytes - limit.used_bytes))
     cores = float(visible_cores())
-    for quota in _processor_quotas(root):
+    for quota in processor_quotas(root):
         cores = min(cores, quota)
     return Machine(
         devices=(_cpu(total_bytes, free_bytes),),
@@ -221,15 +221,9 @@ def main() -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class _MemoryLimit:
-    limit_bytes: int
-    used_bytes: int
-
-
 def _cpu(total_bytes: int, free_bytes: int) -> Device:
     models = (
-        line.partition(":")[2].strip() for line in _text(Path("/proc/cpuinfo")).splitlines() if line.startswith("model name")
+        line.partition(":")[2].strip() for line in text_at(Path("/proc/cpuinfo")).splitlines() if line.startswith("model name")
     )
     name = next(models, "") or platform.processor() or platform.machine() or "CPU"
     return Device("cpu", name, total_bytes, free_bytes, shares_main_memory=True)
@@ -357,63 +351,6 @@ def _why(exit_code: int, log: Any) -> str:
     log.seek(max(0, log.tell() - 2000))
     lines = [line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
     return lines[-1][:200] if lines else f"it exited with {exit_code}"
-
-
-def _memory_limits(root: Path) -> Iterator[_MemoryLimit]:
-    """Limits of the control groups (versions 2 and 1) that this process is in, from its own up to the root."""
-    for folder in _group_folders(root, "memory"):
-        limit_bytes = _number(folder / "memory.max") or _number(folder / "memory.limit_in_bytes")
-        used_bytes = _number(folder / "memory.current") or _number(folder / "memory.usage_in_bytes") or 0
-        if limit_bytes is not None:
-            # Cached files count as used but are given up when memory is wanted.
-            cached_bytes = _statistic(folder / "memory.stat", ("total_inactive_file", "inactive_file"))
-            yield _MemoryLimit(limit_bytes, max(0, used_bytes - cached_bytes))
-
-
-def _processor_quotas(root: Path) -> Iterator[float]:
-    """Processors that the control groups grant, as a number that need not be whole."""
-    for folder in _group_folders(root, "cpu"):
-        parts = _text(folder / "cpu.max").split()
-        if len(parts) == 2 and all(part.isdigit() for part in parts) and int(parts[1]):
-            yield int(parts[0]) / int(parts[1])
-        quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
-        if quota and period:
-            yield quota / period
-
-
-def _group_folders(root: Path, controller: str) -> Iterator[Path]:
-    mount = root / "sys/fs/cgroup"
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if number == "0" and not controllers:
-            top = mount
-        elif controller in controllers.split(","):
-            top = mount / controller if (mount / controller).is_dir() else mount / controllers
-        else:
-            continue
-        parts = [part for part in path.split("/") if part not in {"", ".", ".."}]
-        for depth in range(len(parts), -1, -1):
-            folder = top.joinpath(*parts[:depth])
-            if folder.is_dir():  # inside a container the path may be the host's
-                yield folder
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def _number(path: Path) -> int | None:
-    text = _text(path).strip()
-    return int(text) if text.isdigit() else None  # "max" and "-1" mean no limit
-
-
-def _statistic(path: Path, names: tuple[str, ...]) -> int:
-    values = dict(line.split(maxsplit=1) for line in _text(path).splitlines() if " " in line)
-    return next((int(values[name]) for name in names if values.get(name, "").strip().isdigit()), 0)
 
 
 if __name__ == "__main__":

@@ -186,10 +186,12 @@ class Pool:
         attempt.check()
         check_options(attempt.contender.spec, attempt.contender.options)
         with self._device.place() as place:  # taken first, so that the order is that of the calls
-            if self._judge(attempt).state != "download":
+            found = self._judge(attempt)
+            if found.state != "download":
                 attempt.stage = None
-                place.wait(attempt.stopped)
-                return self._hear(attempt, clip, repeat, None)
+                if place.wait(attempt.stopped):  # what ran meanwhile has left other room
+                    found = self._judge(attempt)
+                return self._hear(attempt, clip, repeat, found.placement)
         fetched: Worker | None = None
         with self._network.place() as place:
             attempt.stage = None
@@ -199,7 +201,7 @@ class Pool:
         try:
             with self._device.place() as place:
                 place.wait(attempt.stopped)
-                return self._hear(attempt, clip, repeat, fetched)
+                return self._hear(attempt, clip, repeat, self._judge(attempt).placement, fetched)
         finally:
             if fetched is not None and fetched in self._starting:
                 self._end(fetched)
@@ -229,9 +231,10 @@ class Pool:
             raise
         return worker
 
-    def _hear(self, attempt: _Attempt, clip: Clip, repeat: int, fetched: Worker | None) -> TranscriptionResult:
+    def _hear(
+        self, attempt: _Attempt, clip: Clip, repeat: int, placement: Placement, fetched: Worker | None = None
+    ) -> TranscriptionResult:
         """Load, unless it is warm, and transcribe. It is this attempt's turn on the device."""
-        placement = self._judge(attempt).placement
         model = self._warm.take(attempt.contender.spec, placement) or self._loaded(attempt, placement, fetched)
         attempt.stage, attempt.worker = "transcribe", model.worker
         settings = self._settings

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from runners.availability import Requirement, availability, gigabytes, needed_bytes
+from runners.availability import availability, gigabytes, needed_bytes
 from runners.base import Availability, RunnerSpec
 from runners.catalogue import RUNNERS, spec_for
 from runners.machine import Device, Machine
+from runners.packages import Requirement
 from runners.settings import Settings
 from runners.weights import read_weights
 from tests.test_weights import checkpoint, index, safetensors
@@ -84,8 +85,8 @@ def _everything_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
             raise importlib.metadata.PackageNotFoundError(name)
         return versions[name]
 
-    monkeypatch.setattr("runners.availability.importlib.util.find_spec", find_spec)
-    monkeypatch.setattr("runners.availability.importlib.metadata.version", version)
+    monkeypatch.setattr("runners.packages.importlib.util.find_spec", find_spec)
+    monkeypatch.setattr("runners.packages.importlib.metadata.version", version)
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def test_a_missing_package_comes_before_missing_weights(packages: Path) -> None:
 
 
 def test_versions_of_moonshine_that_leave_its_weights_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runners.availability.importlib.metadata.version", lambda name: "0.1.2")
+    monkeypatch.setattr("runners.packages.importlib.metadata.version", lambda name: "0.1.2")
     found = availability(spec_for("moonshine"), machine(), Settings())
     skipped(found, "moonshine-voice 0.1.2 is installed", 'pip install "moonshine-voice>=0.0.60,<0.1"')
 

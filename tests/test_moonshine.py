@@ -26,52 +26,33 @@ from runners.base import (
     WeightsUnavailable,
 )
 from runners.moonshine import Moonshine
+from tests.tiny_checkpoints import Watcher
 
 SPEC = RunnerSpec("moonshine", "Moonshine tiny", "runners.moonshine:Moonshine", languages=("en",))
 SAMPLES = Path(__file__).parent.parent / "samples"
-
-
-class Heard:
-    """Progress that keeps what it is told, and cancels after so many checks."""
-
-    def __init__(self, checks: int | None = None) -> None:
-        self.texts: list[str] = []
-        self.checks = checks
-
-    def downloading(self, done_bytes: int, total_bytes: int | None) -> None:
-        raise AssertionError("nothing is downloaded")
-
-    def partial(self, text: str) -> None:
-        self.texts.append(text)
-
-    def check(self) -> None:
-        if self.checks is not None:
-            self.checks -= 1
-            if self.checks < 0:
-                raise Cancelled
 
 
 @pytest.fixture(scope="module")
 def runner() -> Moonshine:
     pytest.importorskip("moonshine_voice", reason="no moonshine-voice wheel fits this platform")
     runner = Moonshine(SPEC)
-    runner.load(None, Placement(), Heard())
+    runner.load(None, Placement(), Watcher())
     return runner
 
 
-def hear(runner: Moonshine, samples: Any, progress: Heard | None = None) -> Any:
+def hear(runner: Moonshine, samples: Any, progress: Watcher | None = None) -> Any:
     samples = np.asarray(samples, np.float32)
-    return runner.transcribe(Clip(samples, len(samples) / 16000, "a.wav"), TranscribeOptions(), progress or Heard())
+    return runner.transcribe(Clip(samples, len(samples) / 16000, "a.wav"), TranscribeOptions(), progress or Watcher())
 
 
 def test_hears_a_long_sample_in_pieces(runner: Moonshine) -> None:
     clip = decode(SAMPLES / "meeting.flac", max_seconds=60, max_bytes=10**7)
-    progress = Heard()
+    progress = Watcher()
     transcript = runner.transcribe(clip, TranscribeOptions(), progress)
     assert "thomas reed" in transcript.text.lower()
     assert "eighty thousand pounds" in transcript.text.lower()
-    assert len(transcript.segments) == len(progress.texts) > 1
-    assert progress.texts[-1] == transcript.text
+    assert len(transcript.segments) == len(progress.partials) > 1
+    assert progress.partials[-1] == transcript.text
     assert transcript.notes
     times = [time for segment in transcript.segments for time in (segment.start or 0.0, segment.end or 0.0)]
     assert times == sorted(times)
@@ -95,17 +76,17 @@ def test_no_speech_is_an_empty_text(runner: Moonshine, samples: Any) -> None:
 
 def test_cancel_between_pieces(runner: Moonshine) -> None:
     speech = decode(SAMPLES / "meeting.flac", max_seconds=60, max_bytes=10**7).samples
-    progress = Heard(checks=1)
+    progress = Watcher(cancel_at=2)
     with pytest.raises(Cancelled):
         hear(runner, speech, progress)
-    assert len(progress.texts) == 1
+    assert len(progress.partials) == 1
 
 
 def test_can_be_loaded_again(runner: Moonshine) -> None:
     other = Moonshine(SPEC)
     with pytest.raises(RunnerError, match="not loaded"):
         hear(other, np.zeros(100))
-    other.load(None, Placement(), Heard())
+    other.load(None, Placement(), Watcher())
     other.unload()
     other.unload()
     with pytest.raises(RunnerError, match="not loaded"):
@@ -114,13 +95,13 @@ def test_can_be_loaded_again(runner: Moonshine) -> None:
 
 def test_weights_of_ones_own_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="its own weights"):
-        Moonshine(SPEC).load(tmp_path, Placement(), Heard())
+        Moonshine(SPEC).load(tmp_path, Placement(), Watcher())
 
 
 def test_missing_package_names_its_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "moonshine_voice", None)
     with pytest.raises(MissingPackage) as caught:
-        Moonshine(SPEC).load(None, Placement(), Heard())
+        Moonshine(SPEC).load(None, Placement(), Watcher())
     assert "pip install" in (caught.value.fix or "")
 
 
@@ -128,7 +109,7 @@ def test_wheel_without_weights_names_one_with(monkeypatch: pytest.MonkeyPatch, t
     pytest.importorskip("moonshine_voice")
     monkeypatch.setattr("moonshine_voice.utils.get_model_path", lambda name: tmp_path / name)
     with pytest.raises(WeightsUnavailable) as caught:
-        Moonshine(SPEC).load(None, Placement(), Heard())
+        Moonshine(SPEC).load(None, Placement(), Watcher())
     assert "<0.1" in (caught.value.fix or "")
 
 
@@ -141,7 +122,7 @@ def test_old_c_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("moonshine_voice.transcriber.Transcriber.__init__", fail)
     monkeypatch.setattr("moonshine_voice.transcriber.Transcriber.__del__", lambda self: None)
     with pytest.raises(ModelLoadError, match="too old"):
-        Moonshine(SPEC).load(None, Placement(), Heard())
+        Moonshine(SPEC).load(None, Placement(), Watcher())
 
 
 def test_reaches_the_noted_rate_on_real_speech(runner: Moonshine, speech_clips: Path) -> None:
@@ -154,7 +135,7 @@ def test_reaches_the_noted_rate_on_real_speech(runner: Moonshine, speech_clips: 
             continue
         clip = decode(speech_clips / row["file"], max_seconds=900, max_bytes=10**8)
         references.append(normalise(row["text"]))
-        hypotheses.append(normalise(runner.transcribe(clip, TranscribeOptions(), Heard()).text))
+        hypotheses.append(normalise(runner.transcribe(clip, TranscribeOptions(), Watcher()).text))
     assert len(references) == 29
     assert sum(len(reference.split()) for reference in references) == 455
     assert jiwer.wer(references, hypotheses) <= 0.12
@@ -165,5 +146,5 @@ def test_reaches_the_noted_rate_on_real_speech(runner: Moonshine, speech_clips: 
     clip = decode(speech_clips / "librispeech-5-readers-6m50.mp3", max_seconds=900, max_bytes=10**8)
     end = part[-1]["end"] + 0.3
     clip = replace(clip, samples=clip.samples[: int(end * clip.sample_rate)], seconds=end)
-    heard = runner.transcribe(clip, TranscribeOptions(), Heard()).text
+    heard = runner.transcribe(clip, TranscribeOptions(), Watcher()).text
     assert jiwer.wer(normalise(" ".join(segment["text"] for segment in part)), normalise(heard)) <= 0.12

@@ -25,6 +25,7 @@ from runners.base import (
     Transcript,
 )
 from runners.pocketsphinx import PocketSphinx
+from tests.tiny_checkpoints import Watcher
 
 SPEC = RunnerSpec("pocketsphinx", "PocketSphinx", "runners.pocketsphinx:PocketSphinx", languages=("en",))
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -41,37 +42,17 @@ NOTED_ERRORS = {  # of the Whisper-normalised words, per clip, whole clip as one
 }
 
 
-class Heard:
-    """Progress that keeps what it is told, and cancels after so many checks."""
-
-    def __init__(self, checks: int | None = None) -> None:
-        self.texts: list[str] = []
-        self.checks = checks
-
-    def downloading(self, done_bytes: int, total_bytes: int | None) -> None:
-        raise AssertionError("nothing is downloaded")
-
-    def partial(self, text: str) -> None:
-        self.texts.append(text)
-
-    def check(self) -> None:
-        if self.checks is not None:
-            self.checks -= 1
-            if self.checks < 0:
-                raise Cancelled
-
-
 @pytest.fixture(scope="module")
 def runner() -> PocketSphinx:
     pytest.importorskip("pocketsphinx", reason="no pocketsphinx wheel fits this platform")
     runner = PocketSphinx(SPEC)
-    runner.load(None, Placement(), Heard())
+    runner.load(None, Placement(), Watcher())
     return runner
 
 
-def hear(runner: PocketSphinx, name: str, progress: Heard | None = None) -> Transcript:
+def hear(runner: PocketSphinx, name: str, progress: Watcher | None = None) -> Transcript:
     clip = decode(SAMPLES / name, max_seconds=60, max_bytes=10**7)
-    return runner.transcribe(clip, TranscribeOptions(), progress or Heard())
+    return runner.transcribe(clip, TranscribeOptions(), progress or Watcher())
 
 
 def test_hears_words_with_times_and_confidence(runner: PocketSphinx) -> None:
@@ -93,32 +74,32 @@ def test_the_same_clip_gets_the_same_transcript_whatever_came_before(runner: Poc
 
 def test_long_clips_are_cut_at_pauses(runner: PocketSphinx, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runners.pocketsphinx, "PIECE_SECONDS", 8.0)
-    progress = Heard()
+    progress = Watcher()
     transcript = hear(runner, "briefing.flac", progress)
-    assert len(progress.texts) == 3
-    assert progress.texts[-1] == transcript.text
+    assert len(progress.partials) == 3
+    assert progress.partials[-1] == transcript.text
     assert transcript.notes == ("cut at 2 pauses",)
     assert (transcript.words[-1].end or 0) > 14
-    stopping = Heard(checks=1)
+    stopping = Watcher(cancel_at=2)
     with pytest.raises(Cancelled):
         hear(runner, "briefing.flac", stopping)
-    assert len(stopping.texts) == 1
+    assert len(stopping.partials) == 1
 
 
 @pytest.mark.parametrize("samples", [np.zeros(48000), np.zeros(0), np.zeros(48000) + 0.1], ids=["silence", "nothing", "offset"])
 def test_silence_is_an_empty_text(runner: PocketSphinx, samples: np.ndarray) -> None:
     clip = Clip(samples.astype(np.float32), len(samples) / 16000, "a.wav")
-    assert runner.transcribe(clip, TranscribeOptions(), Heard()).text == ""
+    assert runner.transcribe(clip, TranscribeOptions(), Watcher()).text == ""
 
 
 def test_40_ms_do_no_harm(runner: PocketSphinx) -> None:
     samples = np.random.default_rng(1).normal(0, 0.1, 640).astype(np.float32)
-    assert runner.transcribe(Clip(samples, 0.04, "a.wav"), TranscribeOptions(), Heard()).words == ()
+    assert runner.transcribe(Clip(samples, 0.04, "a.wav"), TranscribeOptions(), Watcher()).words == ()
 
 
 def test_not_loaded_and_other_weights(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="its own model"):
-        PocketSphinx(SPEC).load(tmp_path, Placement(), Heard())
+        PocketSphinx(SPEC).load(tmp_path, Placement(), Watcher())
     with pytest.raises(RunnerError, match="not loaded"):
         hear(PocketSphinx(SPEC), "briefing.flac")
 
@@ -126,7 +107,7 @@ def test_not_loaded_and_other_weights(tmp_path: Path) -> None:
 def test_missing_package_names_its_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(MissingPackage) as caught:
-        PocketSphinx(SPEC).load(None, Placement(), Heard())
+        PocketSphinx(SPEC).load(None, Placement(), Watcher())
     assert "pip install" in (caught.value.fix or "")
 
 
@@ -138,7 +119,7 @@ def test_reaches_the_noted_rates_on_real_speech(runner: PocketSphinx, speech_cli
         row = json.loads(line)
         if row["file"] in NOTED_ERRORS:
             clip = decode(speech_clips / row["file"], max_seconds=60, max_bytes=10**7)
-            heard = normalise(runner.transcribe(clip, TranscribeOptions(), Heard()).text)
+            heard = normalise(runner.transcribe(clip, TranscribeOptions(), Watcher()).text)
             counts = jiwer.process_words(normalise(row["text"]), heard)
             errors += counts.substitutions + counts.deletions + counts.insertions
             words += len(normalise(row["text"]).split())

@@ -40,15 +40,20 @@ class Place:
         self._places = places
         self._changed = changed
 
-    def wait(self, stopped: Callable[[], bool]) -> None:
+    def wait(self, stopped: Callable[[], bool]) -> bool:
         """Wait for the turn.
+
+        Returns:
+            Whether it was somebody else's first.
 
         Raises:
             Cancelled: ``stopped`` said so first.
         """
+        waited = False
         with self._changed:
             while not stopped():
                 if self._places[0] is self:
-                    return
+                    return waited
+                waited = True
                 self._changed.wait(_LOOK_SECONDS)
         raise Cancelled
