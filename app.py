@@ -26,9 +26,13 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     "extra_runners": ("systems offered besides, e.g. whisper:openai/whisper-medium or ctc:/models/mine", {"metavar": "NAMES"}),
     "disabled_runners": ("families or names shown as switched off", {"metavar": "NAMES"}),
     "device": ("where models run: auto, cpu, cuda, rocm, mps or xpu", {"metavar": "DEVICE"}),
-    "dtype": ("precision: auto, float32, bfloat16 or float16", {"metavar": "DTYPE"}),
+    "dtype": ("precision: auto, float32, bfloat16, float16, int8 or int4", {"metavar": "DTYPE"}),
     "isolation": ("process: each model in a child process; inline: inside this one", {"metavar": "WHERE"}),
     "memory_budget_gb": ("memory that warm models may hold together; half of what is free if not given", {"metavar": "GB"}),
+    "chat_memory_gb": (
+        "memory that one system's conversations may keep; a quarter of what is free if not given",
+        {"metavar": "GB"},
+    ),
     "idle_unload_seconds": ("a model unused for so long is unloaded", {"metavar": "S"}),
     "load_timeout_seconds": ("deadline for loading a model, downloads apart", {"metavar": "S"}),
     "transcribe_timeout_seconds": ("deadline for one run over a clip, besides the clip's own share", {"metavar": "S"}),
@@ -45,6 +49,7 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
         {"action": argparse.BooleanOptionalAction},
     ),
     "upload_keep_seconds": ("uploaded files are deleted after so long", {"metavar": "S"}),
+    "prompts_file": ("prompt templates of your own, TOML; prompts.toml where it is there", {"metavar": "FILE"}),
     "history_folder": ("keep each finished comparison there as JSON; not kept if not given", {"metavar": "FOLDER"}),
     "cache_folder": ("where converted models are kept", {"metavar": "FOLDER"}),
 }

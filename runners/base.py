@@ -4,9 +4,11 @@
     ├── MissingPackage          a Python package is not installed
     ├── WeightsUnavailable      weights are not on this machine and may not be, or cannot be, downloaded
     ├── OutOfMemory             the device or the machine has too little memory
+    ├── DeviceUnfit             the device fails, or computes wrongly; another one may do
     ├── ModelLoadError          the checkpoint is damaged, or of another family
     ├── AudioError              the clip cannot be decoded or is not usable
     ├── UnsupportedOption       the runner cannot do what was asked of it
+    ├── PromptError             a prompt template is wrong, or lacks what it needs (``runners.prompts`` raises it)
     ├── RunnerCrashed           the runner's process died
     └── RunnerTimeout           the runner's process was killed at its deadline
     Cancelled                   somebody asked to stop; not an error
@@ -19,7 +21,7 @@ which systems exist (``runners.catalogue``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -32,9 +34,13 @@ SAMPLE_RATE = 16_000
 """Hertz. Every runner hears mono float32 at this rate; it is what all speech models of the catalogue were trained on."""
 
 DeviceKind = Literal["cpu", "cuda", "rocm", "mps", "xpu"]
-Dtype = Literal["float32", "bfloat16", "float16", "int8", "int8_float16"]
+Dtype = Literal["float32", "bfloat16", "float16", "int8", "int8_float16", "int4"]
 Status = Literal["ok", "skipped", "cancelled"]
-Stage = Literal["availability", "load", "transcribe"]
+Stage = Literal["availability", "load", "transcribe", "chat"]
+Task = Literal["transcription", "translation", "summarization", "question", "chat"]
+"""What a prompt asks for. Only a transcription can be scored against a reference."""
+Ended = Literal["complete", "limit", "loop"]
+"""Why an answer ended: the model was done, it reached the most tokens it may have, or it said the same thing over and over."""
 
 
 class RunnerError(Exception):
@@ -57,6 +63,10 @@ class OutOfMemory(RunnerError):
     """Not enough memory, known before loading or met on the way."""
 
 
+class DeviceUnfit(RunnerError):
+    """The device fails or computes wrongly, found by a trial before it is trusted; another device may do."""
+
+
 class ModelLoadError(RunnerError):
     """The checkpoint is damaged, incomplete or of another family."""
 
@@ -67,6 +77,10 @@ class AudioError(RunnerError):
 
 class UnsupportedOption(RunnerError):
     """The runner cannot do what an option asks; raised before anything is loaded."""
+
+
+class PromptError(RunnerError):
+    """A prompt template is wrong, is not known, or lacks the value of a variable."""
 
 
 class RunnerCrashed(RunnerError):
@@ -143,6 +157,17 @@ class Transcript:
 
 
 @dataclass(frozen=True)
+class Prompt:
+    """What a prompted system is told to do with a clip: a prompt template with its variables filled in."""
+
+    template: str | None
+    """Name of the template, "verbatim"; None for words that a person typed."""
+    task: Task
+    text: str
+    """Task wording alone; the model's wire format is added by its runner. Untrusted."""
+
+
+@dataclass(frozen=True)
 class TranscribeOptions:
     """What can be asked of a runner. Anything a spec does not support is refused by ``check_options``."""
 
@@ -150,6 +175,8 @@ class TranscribeOptions:
     """ISO 639-1 code of the speech; None lets the system detect it, or use its only language."""
     word_times: bool = True
     """Time each word where the system can. False spares systems for which that is extra work."""
+    prompt: Prompt | None = None
+    """What a prompted system is told; None leaves it its family's own wording for a plain transcript."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +216,20 @@ class RunnerSpec:
     can_choose_language: bool = False
     has_word_times: bool = False
     has_segment_times: bool = False
+    takes_prompt: bool = False
+    """It is told what to do with a clip in words; a prompt template can say what."""
     can_chat: bool = False
+    """Its class is a ``ChatRunner``."""
+    longest_prompt_seconds: float | None = None
+    """Longest audio that one prompt of a conversation should hold; a longer clip is asked about in parts. None: no limit."""
+    longest_transcribed_seconds: float | None = None
+    """Longest audio that it transcribes in one piece; longer clips it cuts at pauses by itself. None: no limit."""
+    audio_tokens_per_second: float | None = None
+    """Tokens of its context, and places in its key-value cache, that a second of audio takes; None if it has no such cache."""
+    folders: tuple[str, ...] = ()
+    """Folders inside the checkpoint that are loaded besides it, such as an adapter: "speech-lora"."""
+    can_be_spread: bool = False
+    """Its layers may lie on several devices and in main memory, where no device has room for all."""
 
     @property
     def name(self) -> str:
@@ -207,6 +247,8 @@ class Placement:
     dtype: Dtype = "float32"
     need_bytes: int | None = None
     """Memory it is expected to take; None if unknown."""
+    spread: bool = False
+    """True if ``device`` alone has no room, and layers go to the other devices and main memory too (accelerate does it)."""
 
     @property
     def torch_device(self) -> str:
@@ -241,7 +283,20 @@ class Contender:
 
     @property
     def name(self) -> str:
-        return self.spec.name
+        """``family[:model[@revision]][#template]``: unique within a comparison."""
+        prompt = self.options.prompt
+        return self.spec.name + (f"#{prompt.template}" if prompt is not None and prompt.template else "")
+
+    @property
+    def label(self) -> str:
+        """What its column is headed: "Phi-4-multimodal #verbatim". Untrusted, as a template's name is."""
+        prompt = self.options.prompt
+        return self.spec.label + (f" #{prompt.template}" if prompt is not None and prompt.template else "")
+
+    @property
+    def is_scored(self) -> bool:
+        """False where it was told to do something else than transcribe: a summary has no error rate."""
+        return self.options.prompt is None or self.options.prompt.task == "transcription"
 
 
 @dataclass(frozen=True)
@@ -322,19 +377,108 @@ class Turn:
     text: str
 
 
+@dataclass(frozen=True)
+class ChatOptions:
+    """How a turn is answered."""
+
+    conversation: str
+    """Names the conversation: a runner may keep what it computed for one turn under it, for the next. Not to be guessed."""
+    most_tokens: int = 1024
+    """The answer ends there, flagged."""
+    temperature: float = 0.0
+    """0 always takes the likeliest token, so that the same question gets the same answer; more lets chance in."""
+    seed: int | None = None
+    """Makes chance repeatable; None does not."""
+    cache_bytes: int | None = None
+    """Memory that all conversations of a runner may keep together; None leaves it to the runner."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an answer took, as its runner counts it."""
+
+    prompt_tokens: int
+    """Audio and text that stood before the answer, earlier turns included."""
+    reused_tokens: int
+    """Of those, how many came from what an earlier turn had computed."""
+    new_tokens: int
+    context_tokens: int | None
+    """The most that the model's context holds; None if it does not say."""
+    cache_bytes: int | None = None
+    """Kept for the next turn of this conversation."""
+    ended: Ended = "complete"
+    notes: tuple[str, ...] = ()
+    """What a reader should know about how the answer came about."""
+
+
+@dataclass(frozen=True)
+class ChatResult:
+    """What became of one turn. Built only by the code that runs a contender."""
+
+    contender: Contender
+    status: Status
+    text: str = ""
+    """The answer, or what had come of it when it was cancelled or failed. Untrusted."""
+    usage: Usage | None = None
+    """None unless the status is ok."""
+    error: str | None = None
+    """What happened, in plain words."""
+    fix: str | None = None
+    """What to do about it."""
+    log: tuple[str, ...] = ()
+    """Last lines of the child's log, for a skipped turn."""
+    stage: Stage | None = None
+    """Where a skipped or cancelled turn stopped."""
+    load_seconds: float | None = None
+    """Loading the model, downloads apart; None if it was warm already."""
+    first_token_seconds: float | None = None
+    """From the question to the first piece of text, without the wait for the device."""
+    seconds: float | None = None
+    """From the question to the end of the answer, without the wait for the device."""
+    device: DeviceKind | None = None
+    dtype: Dtype | None = None
+
+    def __post_init__(self) -> None:
+        if (self.status == "ok") != (self.usage is not None):
+            raise ValueError("an answer is ok exactly if its usage is known")
+        if self.status == "skipped" and not self.error:
+            raise ValueError("a skipped answer says why")
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Speed of decoding alone: tokens after the first, by the seconds after the first."""
+        if self.usage is None or self.seconds is None or self.first_token_seconds is None or self.usage.new_tokens < 2:
+            return None
+        decoding_seconds = self.seconds - self.first_token_seconds
+        return (self.usage.new_tokens - 1) / decoding_seconds if decoding_seconds > 0 else None
+
+
 class ChatRunner(Runner, Protocol):
     """A runner that also talks about what it heard (``spec.can_chat``)."""
 
-    def chat(self, clip: Clip, turns: tuple[Turn, ...], progress: Progress) -> Iterator[str]:
-        """Answer the last turn, in pieces of text as they come."""
+    def chat(
+        self, clip: Clip | None, turns: tuple[Turn, ...], options: ChatOptions, progress: Progress
+    ) -> Generator[str, None, Usage]:
+        """Answer the last turn, which is the user's: yields pieces of text as they come, returns what it took.
+
+        The clip is part of every call, and every answer hears it, from what an earlier turn computed or anew; None asks
+        for a turn about text alone. Closing the generator stops it and leaves the runner ready for another turn.
+        """
+
+    def forget(self, conversation: str) -> None:
+        """Give back what is kept for a conversation; one that is not known is no error."""
 
 
 def check_options(spec: RunnerSpec, options: TranscribeOptions) -> None:
     """Refuse what the runner cannot do, by name, before anything is loaded.
 
     Raises:
-        UnsupportedOption: the language is not one it understands, or cannot be chosen.
+        UnsupportedOption: the language is not one it understands, or cannot be chosen; or it takes no prompt.
     """
+    if options.prompt is not None and not spec.takes_prompt:
+        raise UnsupportedOption(
+            f"{spec.label} takes no prompt: it always writes down what it hears.", "Leave the prompt template out."
+        )
     wanted = options.language
     if wanted is None or spec.languages == (wanted,):
         return

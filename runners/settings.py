@@ -69,11 +69,13 @@ class Settings(BaseSettings):
     disabled_runners: Names = ()
     """Families or names shown as switched off."""
     device: Literal["auto", "cpu", "cuda", "rocm", "mps", "xpu"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "int8", "int4"] = "auto"
     isolation: Literal["process", "inline"] = Field(default_factory=lambda: "inline" if on_zero_gpu() else "process")
     """Where local runners live: a child process each, or inside this one."""
     memory_budget_gb: float | None = Field(default=None, gt=0)
     """Memory that warm models may hold together; None: half of what is free at the start."""
+    chat_memory_gb: float | None = Field(default=None, gt=0)
+    """Memory that one system's conversations may keep, so that follow-ups are fast; None: a quarter of what is free."""
     idle_unload_seconds: float = Field(default=600, gt=0)
     """A model unused for so long is unloaded."""
     load_timeout_seconds: float = Field(default=600, gt=0)
@@ -93,6 +95,8 @@ class Settings(BaseSettings):
     """Whether the page shows the last lines of a skipped runner's log; they can name folders of this machine."""
     upload_keep_seconds: int = Field(default=3600, gt=0)
     """Uploaded files are deleted after so long."""
+    prompts_file: Path | None = None
+    """Prompt templates of the deployer's, read only for visitors; None: prompts.toml in the current folder, if it is there."""
     history_folder: Path | None = None
     """Where finished comparisons are kept as JSON; None: they are not."""
     cache_folder: Path = Field(
@@ -107,7 +111,7 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("history_folder", "cache_folder")
+    @field_validator("prompts_file", "history_folder", "cache_folder")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
         try:
