@@ -1,28 +1,6 @@
 // The columns, drawn from {now, columns: [{id, html}]} in the order of the page. Only what changed is touched, node by
 // node, so that focus, scrolling, an open log and a button under the pointer stay what they are.
 const board = element.querySelector(".es-board");
-let offset = Infinity; // this browser's clock minus the server's, in seconds; the quickest message knows it best
-
-const seconds = () => performance.now() / 1000;
-
-const morph = (from, to) => {
-  if (from.nodeType !== to.nodeType || from.nodeName !== to.nodeName) return from.replaceWith(to);
-  if (from.nodeType !== Node.ELEMENT_NODE) {
-    if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
-    return;
-  }
-  for (const { name } of Array.from(from.attributes)) {
-    const isTheirs = (from.nodeName === "DETAILS" && name === "open") || (from.nodeName === "BUTTON" && name === "disabled");
-    if (!to.hasAttribute(name) && !isTheirs) from.removeAttribute(name);
-  }
-  for (const { name, value } of Array.from(to.attributes)) {
-    if (from.getAttribute(name) !== value) from.setAttribute(name, value);
-  }
-  const news = Array.from(to.childNodes);
-  const olds = Array.from(from.childNodes);
-  news.forEach((node, i) => (olds[i] ? morph(olds[i], node) : from.append(node)));
-  olds.slice(news.length).forEach((node) => node.remove());
-};
 
 const running = () => board.querySelector(".es-cancel") !== null;
 
@@ -31,14 +9,6 @@ const show = () => {
   if (board.getBoundingClientRect().top < window.innerHeight * 0.6) return;
   const behavior = window.matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
   document.querySelector("#es-run").scrollIntoView({ block: "start", behavior });
-};
-
-const tick = () => {
-  for (const clock of board.querySelectorAll(".es-elapsed[data-since]")) {
-    const passed = Math.max(0, Math.floor(seconds() - offset - Number(clock.dataset.since)));
-    const text = passed < 60 ? `${passed} s` : `${Math.floor(passed / 60)}:${String(passed % 60).padStart(2, "0")} min`;
-    if (clock.textContent !== text) clock.textContent = text;
-  }
 };
 
 const made = (id, html) => {
@@ -59,7 +29,7 @@ const made = (id, html) => {
 
 const draw = () => {
   const { now = null, columns = [] } = props.value || {};
-  if (now !== null) offset = Math.min(offset, seconds() - now);
+  hear(now);
   const held = board.contains(document.activeElement) ? document.activeElement : null;
   const heldIn = held?.closest("[data-id]");
   const old = new Map(Array.from(board.children, (node) => [node.dataset.id, node]));
@@ -96,4 +66,3 @@ element.addEventListener("click", (event) => {
 });
 watch("value", draw);
 draw();
-const clock = setInterval(() => (element.isConnected ? tick() : clearInterval(clock)), 200);

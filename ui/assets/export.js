@@ -1,35 +1,18 @@
-// Copy and download, made in the browser from {stem, csv, json, html, tsv}: no file of a visitor's stays on the server.
-const kinds = { csv: "text/csv", json: "application/json", html: "text/html" };
+// Copy and download, made in the browser from {stem, and a text for each kind}: no file of a visitor's stays on the server.
+const kinds = { csv: "text/csv", json: "application/json", html: "text/html", md: "text/markdown" };
 
 const said = element.querySelector("[role=status]");
 const draw = () => {
   element.querySelector(".es-export").hidden = !props.value;
-  for (const button of element.querySelectorAll("button")) button.disabled = !props.value?.csv;
+  for (const button of element.querySelectorAll("button")) button.disabled = !props.value?.stem;
   said.textContent = "";
 };
 
-// Browsers lend the clipboard only to pages from this machine or over HTTPS; the old way works elsewhere too.
-const copied = async (text) => {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const field = document.createElement("textarea");
-    field.value = text;
-    field.className = "sr";
-    element.append(field);
-    field.select();
-    const done = document.execCommand("copy");
-    field.remove();
-    return done;
-  }
-};
-
 element.addEventListener("click", async (event) => {
-  const kind = event.target.closest?.("button[data-kind]")?.dataset.kind;
-  if (!kind || !props.value?.csv) return;
-  if (kind === "copy") {
-    said.textContent = (await copied(props.value.tsv)) ? "Copied" : "The browser did not allow copying";
+  const { kind, copy } = event.target.closest?.(".es-export button")?.dataset ?? {};
+  if (!(kind || copy) || !props.value?.stem) return;
+  if (copy) {
+    said.textContent = (await copied(props.value[copy])) ? "Copied" : "The browser did not allow copying";
     return;
   }
   const link = document.createElement("a");
