@@ -37,6 +37,7 @@ from runners.conversation import (
     turns_of_part,
     turns_of_whole,
 )
+from runners.control_tokens import neutralised
 from runners.decode import length_words
 from runners.events import Event, Partial, Queued
 
@@ -314,7 +315,7 @@ def forget(pool: RunsTurns, conversation: Conversation) -> None:
 def joining_request(question: str, answers: Sequence[tuple[str, str]]) -> str:
     """What a system is told so that it makes one answer of several; each has a heading. Our own wording."""
     listed = "\n\n".join(f"{heading}:\n{answer}" for heading, answer in answers)
-    return (
+    return neutralised(
         f"A recording was too long to be heard at once. It was heard in {len(answers)} parts, one after another, and the same "
         f"request was made about each of them.\n\nThe request:\n{question}\n\n{listed}\n\n"
         "Make one answer to the request, for the recording as a whole, from these answers alone. Say nothing twice, and do not "

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from runners.base import ChatResult, Clip, Contender, Prompt, Segment, TranscriptionResult, Turn, Usage
+from runners.control_tokens import neutralised
 from runners.events import Event, Loading, Partial, Queued, Running
 
 State = Literal["queued", "loading", "running", "ok", "skipped", "cancelled"]
@@ -327,7 +328,8 @@ def _history(conversation: Conversation, *, in_parts: bool = False) -> Iterable[
 
 
 def _pair(prompt: Prompt, answer: str) -> tuple[Turn, Turn]:
-    return Turn("user", prompt.text), Turn("assistant", answer)
+    # A prompt's text is harmless already (``runners.prompts``); what a system said may spell out a control token.
+    return Turn("user", prompt.text), Turn("assistant", neutralised(answer))
 
 
 def _question(conversation: Conversation) -> Turn:
