@@ -25,6 +25,7 @@ from typing import Protocol, Self
 from runners.audio import cut_at_pauses
 from runners.base import ChatOptions, ChatResult, Clip, Contender, RunnerSpec, Task, TranscriptionResult, Turn
 from runners.batches import Batches
+from runners.control_tokens import neutralised
 from runners.conversation import (
     Answered,
     Conversation,
@@ -37,7 +38,6 @@ from runners.conversation import (
     turns_of_part,
     turns_of_whole,
 )
-from runners.control_tokens import neutralised
 from runners.decode import length_words
 from runners.events import Event, Partial, Queued
 
