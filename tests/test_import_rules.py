@@ -19,7 +19,7 @@ LAYERS = ("runners", "comparisons", "ui", "app")
 
 HEAVY = {
     "torch", "transformers", "librosa", "ctranslate2", "faster_whisper", "av", "soundfile", "soxr", "scipy",
-    "moonshine_voice", "pocketsphinx", "huggingface_hub", "safetensors", "accelerate", "numba", "spaces",
+    "moonshine_voice", "pocketsphinx", "huggingface_hub", "safetensors", "accelerate", "peft", "numba", "spaces",
 }  # fmt: skip
 """Imported inside functions only."""
 
@@ -27,7 +27,7 @@ NOT_IN_THE_PAGE = ("torch", "transformers", "librosa", "ctranslate2", "faster_wh
 """Never in the page's own process once ``app`` is imported."""
 
 CONCRETE = {spec.target.partition(":")[0] for spec in RUNNERS}
-SHARED_BY_RUNNERS = {"base", "audio", "prompts", "checkpoint", "word_times"}
+SHARED_BY_RUNNERS = {"base", "audio", "prompts", "checkpoint", "word_times", "generation", "chat_cache"}
 """What a concrete runner may import of ``runners``: the seam, and files that are no runner themselves."""
 
 
