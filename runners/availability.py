@@ -137,6 +137,8 @@ def choose_dtype(spec: RunnerSpec, device: Device, settings: Settings) -> Dtype:
     """
     by_preference = _ON_CPU if device.kind == "cpu" else _ON_ACCELERATOR
     possible = [dtype for dtype in by_preference if dtype in spec.dtypes and (dtype != "bfloat16" or _has_bfloat16(device))]
+    if "torch" in spec.requires:
+        possible = [dtype for dtype in possible if dtype != "int8"]
     if not possible:
         raise UnsupportedOption(f"{spec.label} has no precision that the {_NAMES[device.kind]} computes in.", "Choose another.")
     wanted = settings.dtype

@@ -41,6 +41,10 @@ class Heard:
     """Which of these are converted on first use."""
     converting_requires: tuple[str, ...] = ()
     """Packages that only the conversion needs."""
+    layers_share: float | None = None
+    """How much of the default model's parameters lies in its decoder's layers, which are what 8 and 4 bits concern."""
+    cached_numbers: int | None = None
+    """Numbers that a token takes in the default model's key-value cache; both for when its files are not here to say."""
     may_choose_language: bool = False
     """Some models of the family can be told the language, others not; the runner finds out, and refuses, when it loads."""
 
@@ -66,6 +70,20 @@ CHECKPOINTS: Mapping[str, Heard] = MappingProxyType(
             converting_requires=("transformers", "torch"),
         ),
         "ctc": Heard("a model with a CTC head (…ForCTC)", architecture_ending="ForCTC", may_choose_language=True),
+        "phi4-multimodal": Heard(
+            "a Phi-4-multimodal model with native weights",
+            model_types=("phi4_multimodal",),
+            formats=("safetensors",),
+            layers_share=0.62,  # 32 layers of 100.7 million in 5.2 billion
+            cached_numbers=65_536,  # 32 layers, keys and values, 8 heads of 128
+        ),
+        "qwen2-audio": Heard(
+            "a Qwen2-Audio model",
+            model_types=("qwen2_audio",),
+            formats=("safetensors",),
+            layers_share=0.77,  # 32 layers of 202.4 million in 8.4 billion
+            cached_numbers=262_144,  # 32 layers, keys and values, 32 heads of 128
+        ),
     }
 )
 """By family; a family without an entry takes any folder and finds out when it loads."""
@@ -104,6 +122,7 @@ _WHISPER_CODES = (
 _WHISPER_LANGUAGES = tuple(_WHISPER_CODES.split())
 _WHISPER_V3_LANGUAGES = (*_WHISPER_LANGUAGES, "yue")
 _CT2_FILES = ("config.json", "model.bin", "tokenizer.json", "preprocessor_config.json", "vocabulary.*")
+_TORCH_QUANTISED: tuple[Dtype, ...] = ("float32", "bfloat16", "float16", "int8", "int4")
 _TORCH_ON_ANY: tuple[DeviceKind, ...] = ("cpu", "cuda", "rocm", "mps", "xpu")
 
 
@@ -213,6 +232,51 @@ RUNNERS: tuple[RunnerSpec, ...] = (
     # Its adapters for other languages, 9 MB each, are not fetched; a folder that has them can be told the language.
     _ctc("facebook/mms-1b-all", "MMS 1B (its English adapter)", 965, 3860, "CC-BY-NC-4.0"),
     RunnerSpec(
+        family="phi4-multimodal",
+        label="Phi-4-multimodal",
+        target="runners.phi4_multimodal:Phi4Multimodal",
+        model="microsoft/Phi-4-multimodal-instruct",
+        revision="refs/pr/70",  # its main branch holds a form that runs code of its own
+        is_default=True,
+        parameters=5_574_000_000,  # with its adapter for pictures, which is not fetched
+        languages=("en", "zh", "de", "fr", "it", "ja", "es", "pt"),
+        license="MIT",
+        requires=("transformers", "torch", "peft", "accelerate"),
+        # In bfloat16: language model 3.836, audio encoder 0.466, vision encoder 0.442 and speech adapter 0.461 billion.
+        size_bytes=10_430 * _MB,
+        dtypes=_TORCH_QUANTISED,
+        devices=_TORCH_ON_ANY,
+        has_segment_times=True,
+        takes_prompt=True,
+        can_chat=True,
+        longest_prompt_seconds=1800,
+        longest_transcribed_seconds=40,
+        audio_tokens_per_second=12.5,
+        folders=("speech-lora",),
+        can_be_spread=True,
+    ),
+    RunnerSpec(
+        family="qwen2-audio",
+        label="Qwen2-Audio 7B",
+        target="runners.qwen2_audio:Qwen2Audio",
+        model="Qwen/Qwen2-Audio-7B-Instruct",
+        is_default=True,
+        parameters=8_397_000_000,
+        languages=("en", "zh", "yue", "fr", "it", "es", "de", "ja"),
+        license="Apache-2.0",
+        requires=("transformers", "torch", "accelerate"),
+        size_bytes=16_800 * _MB,
+        dtypes=_TORCH_QUANTISED,
+        devices=_TORCH_ON_ANY,
+        has_segment_times=True,
+        takes_prompt=True,
+        can_chat=True,
+        longest_prompt_seconds=240,
+        longest_transcribed_seconds=30,
+        audio_tokens_per_second=25,
+        can_be_spread=True,
+    ),
+    RunnerSpec(
         family=SCRIPTED,
         label="Scripted",
         target="runners.scripted:Scripted",
@@ -222,6 +286,8 @@ RUNNERS: tuple[RunnerSpec, ...] = (
         can_choose_language=True,
         has_word_times=True,
         has_segment_times=True,
+        takes_prompt=True,
+        can_chat=True,
     ),
 )
 
@@ -259,7 +325,8 @@ def spec_for(name: str) -> RunnerSpec:
     row = next((spec for spec in RUNNERS if spec.family == family and spec.model == model), None)
     if row is None:
         return _added(default, model, revision or None)
-    return replace(row, revision=revision, is_default=False) if revision else row
+    # A row's own revision in so many words is the row itself, so that it has one name.
+    return replace(row, revision=revision, is_default=False) if revision and revision != row.revision else row
 
 
 def offered(settings: Settings) -> tuple[RunnerSpec, ...]:

@@ -2,6 +2,9 @@
 
 Reads names, sizes, ``config.json`` and the JSON heads of safetensors files; never a weight, and nothing that imports
 torch. What it reads may be hostile: every read is bounded and every number checked.
+
+From the heads it also knows what a language model's key-value cache takes, and how much lies in its layers, which is
+what 8 and 4 bits a number concern.
 """
 
 from __future__ import annotations
@@ -9,15 +12,28 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
-from runners.base import RunnerError
+from runners.base import Dtype, RunnerError
 
 LARGEST_HEADER_BYTES = 25_000_000
 """A safetensors head holds about 100 bytes a tensor; 25 MB is a quarter of a million tensors. The format allows 100 MB."""
 LARGEST_JSON_BYTES = 25_000_000
+
+NEEDS_CODE: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "phi4mm": (
+            "holds Phi-4-multimodal in the form that runs code of its own (model type phi4mm), which Earshot never does",
+            "Use phi4-multimodal, which takes the revision with native weights (refs/pr/70), or a folder in that form.",
+        ),
+    }
+)
+"""Model types that transformers knows only by code that comes with the weights: what is said of such a folder, and the
+fix. Their native twins have types of their own."""
 
 Format = Literal["safetensors", "pytorch", "ctranslate2"]
 
@@ -31,11 +47,19 @@ _BITS = {
 
 _LFS_POINTER = b"version https://git-lfs"
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "tokenizer_config.json")
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+_LAYER = re.compile(r"(?:(?:model|language_model|text_model)\.)*layers\.[0-9]+\.")
+_PROJECTION = re.compile(_LAYER.pattern + r"self_attn\.(k_proj|v_proj|qkv_proj|o_proj)\.weight")
+_LARGEST_COUNT = 100_000_000  # tokens of a context; more is a lie
 _VOCABULARY_START = "vocabulary."  # CTranslate2 keeps its vocabulary under this name, as .txt or .json
 
 
 class UnreadableWeights(RunnerError):
     """The folder cannot be loaded from. ``str()`` is a phrase that fits after "the folder …": "holds no config.json"."""
+
+
+class ForeignForm(UnreadableWeights):
+    """The folder is whole, but in a form that Earshot does not load (``NEEDS_CODE``)."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +69,23 @@ class Weights:
     folder: Path
     format: Format
     size_bytes: int
-    """Size of the weight files on disk."""
+    """Size of the weight files on disk, adapters included."""
     parameters: int | None
-    """Exact for safetensors; None where only the size is known."""
+    """Exact for safetensors, adapters included; None where only the size is known."""
     stored_bits: float | None
     """Bits a parameter on disk, from the heads of the files or ``config.json``; None if neither says."""
     model_type: str | None
     architectures: tuple[str, ...]
+    layers_parameters: int | None = None
+    """Of those, how many lie in a language model's layers; None if unknown or none do."""
+    cached_numbers: int | None = None
+    """Numbers that a token takes in a language model's key-value cache; None if unknown, or if it has no such cache."""
+    context_tokens: int | None = None
+    """The longest context, if ``config.json`` says so; configurations leave out what is their class's default."""
+
+    def cache_bytes_per_token(self, dtype: Dtype) -> int | None:
+        """What a token takes in the key-value cache; it is in half precision where the weights are in 8 or 4 bits."""
+        return None if self.cached_numbers is None else self.cached_numbers * (4 if dtype == "float32" else 2)
 
 
 @dataclass(frozen=True)
@@ -61,6 +95,10 @@ class Header:
     parameters: int
     """Elements of all tensors."""
     tensor_bytes: int
+    layers_parameters: int = 0
+    """Elements of the tensors in a language model's layers."""
+    projections: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Rows and columns of the attention matrices in those layers, by name."""
 
 
 def is_folder(model: str) -> bool:
@@ -91,17 +129,33 @@ def local_folder(model: str) -> Path:
         return Path(model).absolute()
 
 
-def read_weights(folder: Path) -> Weights:
-    """Read what a folder holds.
+def in_layers(name: str) -> bool:
+    """True for a tensor, or a module, in the layers of a language model; not of an encoder beside it."""
+    return _LAYER.match(name) is not None
+
+
+def check_form(model_type: object) -> None:
+    """Refuse a model type of ``NEEDS_CODE``.
 
     Raises:
-        UnreadableWeights: no folder, no weights, a missing shard, a truncated file, no configuration, no vocabulary.
+        ForeignForm: with what is wrong and the fix.
+    """
+    if isinstance(model_type, str) and model_type in NEEDS_CODE:
+        raise ForeignForm(*NEEDS_CODE[model_type])
+
+
+def read_weights(folder: Path, folders: tuple[str, ...] = ()) -> Weights:
+    """Read what a folder holds, with the adapters in the ``folders`` inside it.
+
+    Raises:
+        UnreadableWeights: no folder, no weights, a missing shard, a truncated file, no configuration, no vocabulary, a
+            missing or damaged adapter; or a form that is not loaded here (``ForeignForm``).
     """
     try:
         if not folder.is_dir():
             raise UnreadableWeights("is a file, not a folder" if folder.exists() else "is not there")
         names = {entry.name for entry in os.scandir(folder) if entry.is_file()}  # follows links; a broken one is no file
-        return _read(folder, names)
+        return _with_adapters(_read(folder, names), folders)
     except OSError as error:
         raise UnreadableWeights(f"cannot be read ({error.strerror or 'input/output error'})") from error
 
@@ -138,7 +192,8 @@ def read_safetensors_header(path: Path) -> Header:
         if size < 8 or length > min(LARGEST_HEADER_BYTES, size - 8):
             raise UnreadableWeights(f"holds a damaged or incomplete {path.name}")
         head = _json(file.read(length), path.name)
-    parameters = tensor_bytes = last_byte = 0
+    parameters = tensor_bytes = last_byte = layers_parameters = 0
+    projections: dict[str, tuple[int, int]] = {}
     for name, tensor in head.items():
         if name == "__metadata__":
             continue
@@ -151,42 +206,122 @@ def read_safetensors_header(path: Path) -> Header:
             raise UnreadableWeights(f"holds a damaged {path.name}")
         last_byte = max(last_byte, end)
         tensor_bytes += end - start
-        parameters += (end - start) * 8 // bits
+        elements = (end - start) * 8 // bits
+        parameters += elements
+        if in_layers(name):
+            layers_parameters += elements
+        match tensor.get("shape"):
+            case [int(rows), int(columns)] if _PROJECTION.fullmatch(name) and rows > 0 and rows * columns == elements:
+                projections[name] = rows, columns
     if last_byte > size - 8 - length:
         raise UnreadableWeights(f"holds only part of {path.name}")
     if tensor_bytes > last_byte:  # tensors may not overlap
         raise UnreadableWeights(f"holds a damaged {path.name}")
-    return Header(parameters, tensor_bytes)
+    return Header(parameters, tensor_bytes, layers_parameters, projections)
+
+
+def read_model_type(path: Path) -> tuple[str | None, tuple[str, ...]]:
+    """Type and architectures that a ``config.json`` names; it may be all that is here of a model.
+
+    Raises:
+        UnreadableWeights: it is damaged.
+        OSError: it cannot be read.
+    """
+    return _kind(_config(path))
 
 
 def _read(folder: Path, names: set[str]) -> Weights:
     if "config.json" not in names:
         raise UnreadableWeights("holds no config.json")
-    with (folder / "config.json").open("rb") as file:
-        config = _json(file.read(LARGEST_JSON_BYTES + 1), "config.json")
+    config = _config(folder / "config.json")
+    model_type, architectures = _kind(config)
+    check_form(model_type)
     kind, files = weight_files(folder, names)
     size_bytes = sum(_size(folder / name) for name in files)
     if not any(name in names for name in _VOCABULARIES) and not any(n.startswith(_VOCABULARY_START) for n in names):
         raise UnreadableWeights("holds no tokenizer or vocabulary")
-    parameters: int | None = None
+    parameters = layers_parameters = cached_numbers = None
     if kind == "safetensors":
         heads = [read_safetensors_header(folder / name) for name in files]
         parameters = sum(head.parameters for head in heads)
         tensor_bytes = sum(head.tensor_bytes for head in heads)
+        layers_parameters = sum(head.layers_parameters for head in heads) or None
+        cached_numbers = _cached_numbers({name: shape for head in heads for name, shape in head.projections.items()})
         stored_bits = 8 * tensor_bytes / parameters if parameters else None
     else:
         stored = str(config.get("dtype") or config.get("torch_dtype")).removeprefix("torch.")
         stored_bits = {"float32": 32.0, "float16": 16.0, "bfloat16": 16.0}.get(stored)
-    architectures, model_type = config.get("architectures"), config.get("model_type")
     return Weights(
         folder=folder,
         format=kind,
         size_bytes=size_bytes,
         parameters=parameters,
         stored_bits=stored_bits,
-        model_type=model_type if isinstance(model_type, str) else None,
-        architectures=tuple(a for a in architectures if isinstance(a, str)) if isinstance(architectures, list) else (),
+        model_type=model_type,
+        architectures=architectures,
+        layers_parameters=layers_parameters,
+        cached_numbers=cached_numbers,
+        context_tokens=_count(_text_part(config), "max_position_embeddings"),
     )
+
+
+def _with_adapters(weights: Weights, folders: tuple[str, ...]) -> Weights:
+    for name in folders:
+        folder = weights.folder / name
+        missing = [file for file in _ADAPTER_FILES if not (folder / file).is_file()]
+        if missing:
+            raise UnreadableWeights(
+                f"lacks {name}/{missing[0]}, a part of the model without which it does not work",
+                f"Put the folder {name} of the same checkpoint inside it, with {' and '.join(_ADAPTER_FILES)}.",
+            )
+        _config(folder / _ADAPTER_FILES[0])
+        size_bytes = _size(folder / _ADAPTER_FILES[1])
+        head = read_safetensors_header(folder / _ADAPTER_FILES[1])
+        weights = replace(
+            weights,
+            size_bytes=weights.size_bytes + size_bytes,
+            parameters=None if weights.parameters is None else weights.parameters + head.parameters,
+        )
+    return weights
+
+
+def _config(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return _json(file.read(LARGEST_JSON_BYTES + 1), path.name)
+
+
+def _kind(config: dict[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    architectures, model_type = config.get("architectures"), config.get("model_type")
+    return (
+        model_type if isinstance(model_type, str) else None,
+        tuple(each for each in architectures if isinstance(each, str)) if isinstance(architectures, list) else (),
+    )
+
+
+def _cached_numbers(projections: Mapping[str, tuple[int, int]]) -> int | None:
+    """Keys and values of all layers: the rows of their matrices.
+
+    Where queries, keys and values are one matrix, the queries are as many as the output matrix has columns.
+    """
+    total = 0
+    for name, (rows, _) in projections.items():
+        if name.endswith(("k_proj.weight", "v_proj.weight")) and not name.endswith("qkv_proj.weight"):
+            total += rows
+        elif name.endswith("qkv_proj.weight"):
+            _, queries = projections.get(name.replace("qkv_proj", "o_proj"), (0, rows))
+            total += max(0, rows - queries)
+    return total or None
+
+
+def _text_part(config: dict[str, Any]) -> dict[str, Any]:
+    """The part of a configuration that is about the language model: models that also hear or see have it apart."""
+    part = config.get("text_config")
+    return part if isinstance(part, dict) else config
+
+
+def _count(config: dict[str, Any], name: str) -> int | None:
+    value = config.get(name)
+    return value if type(value) is int and 0 < value < _LARGEST_COUNT else None
 
 
 def _shards(folder: Path, index: str, names: set[str]) -> list[str]:
