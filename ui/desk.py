@@ -1,24 +1,30 @@
-"""What the tabs and the API share: which systems are offered here, the clips that are taken, the comparisons that run."""
+"""What the tabs and the API share: which systems and prompt templates are offered here, the clips that are taken, the
+comparisons that run and the conversations that are held."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from comparisons import history
 from comparisons.compare import Column, Comparison, begin, fold
 from comparisons.normalise import Normaliser
 from comparisons.run import Cancels, Comparing, RunsContenders
 from runners import audio, availability, catalogue
-from runners.base import Availability, Clip, Contender, RunnerError, RunnerSpec, TranscribeOptions
+from runners.asking import RunsTurns
+from runners.base import Availability, Clip, Contender, PromptError, RunnerError, RunnerSpec
+from runners.contenders import contender_for
 from runners.events import Event, Finished
 from runners.machine import Machine
+from runners.prompts import Templates
 from runners.settings import Settings
+from ui.conversations import Conversations
 from ui.lookout import Lookout
 
 log = logging.getLogger(__name__)
@@ -34,7 +40,7 @@ class Refused(RunnerError):
     """The page or the API does not take what was asked of it."""
 
 
-class RunsHere(RunsContenders, Protocol):
+class RunsHere(RunsContenders, RunsTurns, Protocol):
     """What the page needs of ``runners.pool.Pool``."""
 
     def room(self) -> Machine:
@@ -45,8 +51,14 @@ class Desk:
     """One for a page, shared by its visitors; what is a visitor's own lies under their session's name."""
 
     def __init__(self, settings: Settings, pool: RunsHere, lookout: Lookout) -> None:
+        """
+        Raises:
+            PromptError: the deployer's prompt templates cannot be used.
+        """
         self.settings = settings
         self.lookout = lookout
+        self.conversations = Conversations(pool, self.clip, show_logs=settings.show_logs)
+        self._templates = Templates.of(settings)
         self._pool = pool
         self._lock = threading.Lock()
         self._running: dict[str, list[Cancels]] = {}
@@ -72,13 +84,44 @@ class Desk:
             raise Refused(f"{name!r} is not offered here.", f"Choose from: {', '.join(offered)}.")
         return catalogue.spec_for(name)
 
-    def contenders(self, names: Sequence[str], language: str | None) -> list[Contender]:
-        """The contenders of those names, each once.
+    def templates(self, own: Sequence[Mapping[str, Any]] = ()) -> Templates:
+        """The prompt templates of everybody here, and a visitor's own, each as ``PromptTemplate.to_plain`` gives it.
 
         Raises:
-            RunnerError: as ``spec`` does.
+            PromptError: naming the one of the visitor's that cannot be used, or whose name is taken.
         """
-        return [Contender(self.spec(name), TranscribeOptions(language=language)) for name in dict.fromkeys(names)]
+        return self._templates.with_own(own)
+
+    def contenders(
+        self,
+        names: Sequence[str],
+        language: str | None,
+        own: Sequence[Mapping[str, Any]] = (),
+        values: Mapping[str, str] = MappingProxyType({}),
+    ) -> list[Contender]:
+        """The contenders of those names, ``family[:model[@revision]][#template]``, each once.
+
+        Args:
+            own: a visitor's own prompt templates, as ``templates`` takes them.
+            values: of the templates' variables.
+
+        Raises:
+            RunnerError: as ``spec`` and ``templates`` do.
+            PromptError: templates are not there, or lack values; says so of all of them.
+        """
+        templates = self.templates(own)
+        made: dict[str, Contender] = {}
+        faults: list[PromptError] = []
+        for name in names:
+            try:
+                contender = contender_for(name, templates, values, language, spec_for=self.spec)
+                made[contender.name] = contender
+            except PromptError as fault:
+                faults.append(fault)
+        if faults:
+            what, fixes = dict.fromkeys(str(fault) for fault in faults), dict.fromkeys(fault.fix or "" for fault in faults)
+            raise PromptError(" ".join(what), " ".join(fixes).strip())
+        return list(made.values())
 
     def clip(self, path: str, reference: str | None = None, language: str | None = None) -> Clip:
         """Decode a file within the limits of the settings.
