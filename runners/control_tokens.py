@@ -15,7 +15,7 @@ _UNSEEN = "[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufe
 _LESS, _MORE, _BAR = "[<\uff1c\ufe64]", "[>\uff1e\ufe65]", "[|\uff5c]"
 _OPENS = re.compile(f"({_LESS}{_UNSEEN}){_BAR}")
 _CLOSES = re.compile(f"{_BAR}({_UNSEEN}{_MORE})")
-_IN_ANGLES = re.compile(f"({_LESS}+)([^<>\uff1c\uff1e\ufe64\ufe65\\n]{{1,60}})({_MORE}+)")
+_IN_ANGLES = re.compile(f"({_LESS}{{1,3}})([^<>\uff1c\uff1e\ufe64\ufe65\\n]{{1,60}})({_MORE}{{1,3}})")
 _IN_SQUARES = re.compile("[\\[\uff3b]([^\\[\\]\uff3b\uff3d\\n]{1,60})[\\]\uff3d]")
 _ANGLE_NAMES = re.compile(
     r"/?\s*(s|bos|eos|pad|unk|mask|cls|sys|audio|speech|sound|image|img|video|think|tool_call|tool_response|tools|"

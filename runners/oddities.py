@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-_THINGS = r"(transcri\w+|translation|summary|text|minutes|bullet|list|answer|audio|recording|clip)"
+_THINGS = r"(transcri\w+|translation|summary|text|minutes|bullets?|points|list|answer|audio|recording|clip)"
 _PREAMBLE = re.compile(
     rf"""["'*#\s]*(
-        (sure|certainly|of\ course|absolutely|okay|ok)\b[^.\n]{{0,60}}\b{_THINGS}
+        (sure|certainly|of\ course|absolutely|okay|ok|no\ problem)\b[,.!]*\s[^.\n]{{0,60}}\b{_THINGS}
       | here(\ is|\ are|['’]s)\b[^.\n]{{0,60}}\b{_THINGS}
       | (the|this)\ {_THINGS}\b[^.\n]{{0,60}}:
       | (transcript|transcription|translation|summary|answer)["'*\s]*:
@@ -40,8 +40,8 @@ _REFUSAL = re.compile(
 )
 _CLOSING = re.compile(
     r"""(
-        let\ me\ know\ if\b[^.!?\n]{0,120}
-      | (is\ there\ anything\ else|would\ you\ like\ me\ to|do\ you\ want\ me\ to)\b[^.!?\n]{0,120}
+        let\ me\ know\ if\ (you|there)\b[^.!?\n]{0,40}\b(else|further|more|questions?|help|assistance|changes)\b[^.!?\n]{0,40}
+      | (is\ there\ anything\ else|would\ you\ like\ me\ to|do\ you\ want\ me\ to)\b[^.!?\n]{0,80}
       | (i\ hope\ this\ helps|feel\ free\ to\ ask)\b[^.!?\n]{0,80}
     )[.!?)"'*\s]*$""",
     re.IGNORECASE | re.VERBOSE,
