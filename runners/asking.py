@@ -235,7 +235,7 @@ class Asking:
                     return result
                 joined.append((f"{group[0][0]} – {group[-1][0]}", result.text))
             groups = _grouped(joined)
-        self._step("putting the parts together")
+        self._step("putting the parts together", is_whole=True)
         return self._join(groups[0])
 
     def _join(self, answers: Sequence[tuple[str, str]]) -> ChatResult:
@@ -256,12 +256,12 @@ class Asking:
                 self._text = event.text
             self._batches.put(event)
 
-    def _step(self, says: str) -> None:
+    def _step(self, says: str, is_whole: bool = False) -> None:
         with self._lock:
             if self._ended:
                 return
             self._text = ""
-            self._batches.put(Step(self._contender, says, self._parts))
+            self._batches.put(Step(self._contender, says, self._parts, is_whole))
 
     def _note(self, note: str) -> None:
         self._notes += (note,)

@@ -304,6 +304,8 @@ class Step:
     """What it is: "part 2 of 3, 28:12 to 55:40"."""
     parts: tuple[Part, ...]
     """Those that have been answered."""
+    is_whole: bool
+    """True if what comes now is the answer itself, about the whole clip."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
 from runners.base import ChatResult, Prompt
 from runners.conversation import Conversation, Exchange, Part, clock
+from runners.terminal import plain
 
 VERSION = 1
 """Of the JSON; counted up when a reader of the last one would misunderstand the next."""
@@ -161,7 +161,7 @@ def escaped(text: str) -> str:
 
 
 def _escaped_line(line: str) -> str:
-    shown = "".join(map(_harmless, line.rstrip()))
+    shown = plain(line.rstrip())
     words = shown.lstrip(" \t")
     # No-break spaces keep an indent from making a block of code.
     indent = shown[: len(shown) - len(words)].expandtabs(4).replace(" ", "\N{NO-BREAK SPACE}")
@@ -171,9 +171,3 @@ def _escaped_line(line: str) -> str:
     if _AT_THE_START.match(words, start):
         words = f"{words[:start]}\\{words[start:]}"
     return indent + words
-
-
-def _harmless(character: str) -> str:
-    if character == "\t" or character in "\u200c\u200d":  # joiners spell words in Persian and Hindi
-        return character
-    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character
