@@ -1,43 +1,75 @@
 """Qwen2-Audio through transformers: transcribes a clip, follows a prompt about it, and talks about it.
 
-The second family behind the seam's ``chat``. Its encoder hears windows of 30 s; a longer clip is several windows in one
-prompt when it is talked about, and several prompts, cut at pauses, when it is transcribed. Inputs are built from the
-tokenizer and the feature extractor alone: the checkpoint's processor is not needed.
+Chu et al. 2024, arXiv 2407.10759. Its encoder hears windows of 30 s, each 750 tokens of the context. A longer clip is
+several windows in one prompt where it is talked about, and several prompts where it is transcribed or translated; both are
+cut at pauses. Inputs are built from the tokenizer and the feature extractor: the checkpoint's processor is not needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import hashlib
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runners import checkpoint
+import numpy as np
+from numpy.typing import NDArray
+
+from runners import checkpoint, generation
+from runners.audio import cut_at_pauses, is_silent
 from runners.base import (
+    SAMPLE_RATE,
     ChatOptions,
     Clip,
     ModelLoadError,
     Placement,
     Progress,
     RunnerSpec,
+    Segment,
     TranscribeOptions,
     Transcript,
     Turn,
     Usage,
 )
+from runners.chat_cache import ChatCache
+from runners.generation import Network, Sound, Wire
 
 FAMILY = "qwen2-audio"
 MODEL_TYPE = "qwen2_audio"
+TRANSCRIBE = "Transcribe the speech into text. Write down the spoken words and nothing else."
+"""What it is told where nobody says anything: the family has no official wording for its chat model."""
+SYSTEM = "You are a helpful assistant."
+"""The system turn of the family's own chat template."""
+SHORTEST_WINDOW_SECONDS = 0.1
+"""Less than four audio tokens would be one token or none; a shorter window is filled up with silence."""
+MOST_TOKENS_PER_SECOND = 12
+"""Fast speech has some 7 syllables a second, and a syllable takes one or two tokens in most languages."""
+MOST_TOKENS_BESIDES = 64
+MOST_TOKENS_TOLD = 1024
+"""For what is not said in the clip, such as a summary of it."""
+
+_START, _END, _END_OF_TEXT = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
+_AUDIO, _AUDIO_START, _AUDIO_END = "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"
+_CONTROL = (_START, _END, _END_OF_TEXT, _AUDIO, _AUDIO_START, _AUDIO_END)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Loaded:
     """A model with what has to be known of it."""
 
-    model: Any
+    network: Network
     extractor: Any
-    tokenizer: Any
-    placement: Placement
+    control: Mapping[str, int]
+    """Ids of the control tokens of the wire format."""
+    reserved: re.Pattern[str]
+    """Finds every text that the tokenizer would take for one of its added tokens."""
+
+    @property
+    def window_seconds(self) -> float:
+        """Audio that the encoder hears at once."""
+        return float(self.extractor.n_samples) / SAMPLE_RATE
 
 
 class Qwen2Audio:
@@ -46,9 +78,10 @@ class Qwen2Audio:
     def __init__(self, spec: RunnerSpec) -> None:
         self._spec = spec
         self._loaded: _Loaded | None = None
+        self._memory = ChatCache()
 
     def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
-        """Load a transformers folder in float32, bfloat16 or float16.
+        """Load a transformers folder of the family.
 
         Raises:
             ModelLoadError: the folder is of another family, damaged or incomplete.
@@ -68,20 +101,176 @@ class Qwen2Audio:
             extractor = WhisperFeatureExtractor.from_pretrained(weights, local_files_only=True)
         progress.check()
         model = checkpoint.load_model(Qwen2AudioForConditionalGeneration, weights, placement, attn_implementation="sdpa")
-        self._loaded = _Loaded(model, extractor, tokenizer, placement)
+        self._loaded = _describe(weights, model, extractor, tokenizer)
 
     def unload(self) -> None:
+        self._memory.clear()
         self._loaded = None
 
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
-        """Write down what is said, or do what ``options.prompt`` says, window by window."""
-        raise ModelLoadError("The model is not loaded.", "Load it first.")
+        """Write down what is said, or do what ``options.prompt`` says.
+
+        A clip longer than a window is cut at pauses and each piece is heard by itself, unless the prompt asks for
+        something that needs all of it, such as a summary.
+
+        Raises:
+            PromptError: what needs all of the clip does not fit the context.
+            OutOfMemory: a piece does not fit.
+            Cancelled: between two tokens, or between two layers of a prefill.
+        """
+        loaded = self._need()
+        prompt = options.prompt
+        wording = prompt.text if prompt is not None else TRANSCRIBE
+        if prompt is not None and prompt.task not in ("transcription", "translation"):
+            wire = _wire(loaded, clip.samples, (Turn("user", wording),))
+            text, ended = generation.write(loaded.network, wire, MOST_TOKENS_TOLD, progress)
+            note = generation.endings(ended)
+            return Transcript(text, notes=(note,) if note else ())
+        cuts = cut_at_pauses(clip.samples, loaded.window_seconds)
+        segments: list[Segment] = []
+        notes = [f"cut at {len(cuts) - 1} pause{'s' * (len(cuts) > 2)}"] if len(cuts) > 1 else []
+        for begin, end in cuts:
+            progress.check()
+            samples = clip.samples[begin:end]
+            if is_silent(samples):
+                continue  # a chat model makes words up for silence
+            before = "".join(f"{segment.text} " for segment in segments)
+            wire = _wire(loaded, samples, (Turn("user", wording),))
+            most = MOST_TOKENS_BESIDES + round(MOST_TOKENS_PER_SECOND * len(samples) / SAMPLE_RATE)
+            text, ended = generation.write(loaded.network, wire, most, progress, before)
+            if note := generation.endings(ended):
+                notes.append(f"from {begin / SAMPLE_RATE:.0f} s: {note}" if len(cuts) > 1 else note)
+            segments.append(Segment(text, begin / SAMPLE_RATE, end / SAMPLE_RATE))
+            if end < len(clip.samples):
+                progress.partial(" ".join(segment.text for segment in segments))
+        text = " ".join(segment.text for segment in segments if segment.text)
+        return Transcript(text, segments=tuple(segments), notes=tuple(notes))
 
     def chat(
         self, clip: Clip | None, turns: tuple[Turn, ...], options: ChatOptions, progress: Progress
     ) -> Generator[str, None, Usage]:
-        """Answer the last turn about the clip."""
-        raise ModelLoadError("The model is not loaded.", "Load it first.")
+        """Answer the last turn; all windows of the clip stand before the first question.
+
+        Raises:
+            PromptError: clip and conversation do not fit the context.
+            OutOfMemory: they do not fit the device.
+            Cancelled: between two tokens, or between two layers of a prefill.
+        """
+        loaded = self._need()
+        wire = _wire(loaded, clip.samples if clip is not None else None, turns)
+        return (yield from generation.answer(loaded.network, wire, options, progress, self._memory))
 
     def forget(self, conversation: str) -> None:
-        """Give back what is kept for a conversation."""
+        """Give back what is kept for a conversation; one that is not known is no error."""
+        self._memory.forget(conversation)
+
+    def _need(self) -> _Loaded:
+        if self._loaded is None:
+            raise ModelLoadError("The model is not loaded.", "Load it first.")
+        return self._loaded
+
+
+def _describe(weights: Path, model: Any, extractor: Any, tokenizer: Any) -> _Loaded:
+    vocabulary = tokenizer.get_vocab()
+    missing = [text for text in _CONTROL if text not in vocabulary]
+    control = {text: int(vocabulary[text]) for text in _CONTROL if text in vocabulary}
+    if missing or control[_AUDIO] != model.config.audio_token_id:
+        wrong = f"its tokenizer lacks {', '.join(missing)}" if missing else f"its tokenizer gives {_AUDIO} another number"
+        raise ModelLoadError(
+            f"{weights} does not fit together: {wrong}.", "Fetch the checkpoint's own tokenizer files beside its weights."
+        )
+    audio = model.config.audio_config
+    frames = 2 * int(audio.max_source_positions)  # the second convolution halves them
+    if extractor.feature_size != audio.num_mel_bins or extractor.nb_max_frames != frames:
+        raise ModelLoadError(
+            f"{weights} does not fit together: its feature extractor makes {extractor.feature_size} x "
+            f"{extractor.nb_max_frames} numbers a window, its model hears {audio.num_mel_bins} x {frames}.",
+            "Fetch the checkpoint's own preprocessor_config.json.",
+        )
+    ends = model.generation_config.eos_token_id
+    ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    # The vocabulary is large: logits of the last place are all that an answer needs, not those of the whole prompt.
+    model.lm_head.register_forward_pre_hook(lambda _, hidden: (hidden[0][:, -1:],))
+    network = Network(
+        model=model,
+        tokenizer=tokenizer,
+        audio_token=control[_AUDIO],
+        stop_ids=frozenset({control[_START], control[_END], control[_END_OF_TEXT], *ends}),
+        silent_ids=frozenset({control[_AUDIO_START], control[_AUDIO_END]}),
+        context_tokens=int(model.config.text_config.max_position_embeddings),
+    )
+    added = sorted({*_CONTROL, *tokenizer.get_added_vocab()}, key=len, reverse=True)
+    return _Loaded(network, extractor, control, re.compile("|".join(map(re.escape, added))))
+
+
+def _wire(loaded: _Loaded, samples: NDArray[np.float32] | None, turns: Sequence[Turn]) -> Wire:
+    """The family's chat template (ChatML), token by token; the audio stands at the head of the first question.
+
+    Built by hand, because the template is text, and in text a question could hold control tokens of its own.
+    """
+    control = loaded.control
+    windows = _windows(loaded, samples) if samples is not None else []
+    ids = [control[_START], *_spoken(loaded, f"system\n{SYSTEM}"), control[_END], *_spoken(loaded, "\n")]
+    for number, turn in enumerate(turns):
+        ids += [control[_START], *_spoken(loaded, f"{turn.role}\n")]
+        for place, window in enumerate(windows if number == 0 else (), 1):
+            heard = [control[_AUDIO]] * audio_tokens(len(window))
+            ids += [*_spoken(loaded, f"Audio {place}: "), control[_AUDIO_START], *heard, control[_AUDIO_END]]
+            ids += _spoken(loaded, "\n")
+        ids += [*_spoken(loaded, turn.text), control[_END], *_spoken(loaded, "\n")]
+    ids += [control[_START], *_spoken(loaded, "assistant\n")]
+    return Wire(tuple(ids), _sound(loaded, windows) if windows else None)
+
+
+def _spoken(loaded: _Loaded, text: str) -> Iterator[int]:
+    """Token ids of somebody's words, in which no control token can stand, whatever they write."""
+    begin = 0
+    for found in loaded.reserved.finditer(text):
+        # In two halves a control token is text like any other; what the model reads is what was written.
+        yield from _ids(loaded, text[begin : found.start() + 1])
+        begin = found.start() + 1
+    yield from _ids(loaded, text[begin:])
+
+
+def _ids(loaded: _Loaded, text: str) -> list[int]:
+    return list(loaded.network.tokenizer.encode(text, add_special_tokens=False)) if text else []
+
+
+def _windows(loaded: _Loaded, samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Cut shape (T,) at pauses into windows that the encoder hears at once."""
+    shortest = round(SHORTEST_WINDOW_SECONDS * SAMPLE_RATE)
+    windows = [samples[begin:end] for begin, end in cut_at_pauses(samples, loaded.window_seconds)]
+    return [np.pad(window, (0, max(0, shortest - len(window)))) for window in windows]
+
+
+def audio_tokens(samples: int) -> int:
+    """Tokens of a window of so many samples: 25 a second.
+
+    A spectrogram frame takes 160 samples; a convolution and a pooling halve the frames, each with an edge of its own
+    (``Qwen2AudioEncoder`` of transformers).
+    """
+    frames = -(-samples // 160)
+    return (((frames - 1) // 2 + 1) - 2) // 2 + 1
+
+
+def _sound(loaded: _Loaded, windows: list[NDArray[np.float32]]) -> Sound:
+    digest = hashlib.sha256()
+    for window in windows:
+        digest.update(len(window).to_bytes(8, "little"))
+        digest.update(window.tobytes())
+
+    def inputs(progress: Progress) -> dict[str, Any]:
+        """``input_features`` (windows, mel bins, frames), and a mask (windows, frames) that is 1 where there is audio."""
+        import torch
+
+        features, masks = [], []
+        for window in windows:
+            progress.check()
+            made = loaded.extractor(
+                window, sampling_rate=SAMPLE_RATE, padding="max_length", return_attention_mask=True, return_tensors="pt"
+            )
+            features.append(made["input_features"])
+            masks.append(made["attention_mask"])
+        return {"input_features": torch.cat(features), "feature_attention_mask": torch.cat(masks)}
+
+    return Sound(digest.hexdigest(), sum(audio_tokens(len(window)) for window in windows), inputs)
