@@ -2,6 +2,10 @@
 
 Shared by the runners that load one. Damaged, incomplete and foreign folders are refused by name, because transformers
 itself fills what is missing with random numbers, and a random head transcribes too. Knows nothing of audio.
+
+A model goes to its device as a whole, unless its placement says otherwise: spread over several devices and main memory
+(accelerate), or with its decoder's layers in 8 or 4 bits (bitsandbytes). Encoders, embeddings and adapters keep half
+precision there: they are small, and hearing suffers first.
 """
 
 from __future__ import annotations
@@ -12,8 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from runners.base import MissingPackage, ModelLoadError, OutOfMemory, Placement, UnsupportedOption
+from runners.machine import look
 from runners.memory import is_shortage
-from runners.weights import UnreadableWeights, Weights, read_weights
+from runners.weights import UnreadableWeights, Weights, in_layers, read_weights
+
+SPREAD_RESERVE_BYTES = 1_200_000_000
+"""What each of several accelerators keeps free beside the weights, at the least: its context (0.5 GB), activations and
+its layers' part of the key-value cache."""
 
 _TRAINING_ONLY = ("masked_spec_embed",)
 """Weights used in training alone; several published wav2vec2 checkpoints lack them."""
@@ -22,8 +31,8 @@ _DAMAGE_FINDERS = {"safetensors", "safetensors_rust", "pickle", "_pickle", "hugg
 """Packages that raise classes of their own for damaged files."""
 
 
-def read(weights: Path | None, family: str) -> Weights:
-    """Return what a folder holds.
+def read(weights: Path | None, family: str, folders: tuple[str, ...] = ()) -> Weights:
+    """Return what a folder holds, with the adapters in the ``folders`` inside it.
 
     Raises:
         ModelLoadError: there is no such folder, or a part of the checkpoint is missing or damaged.
@@ -31,10 +40,10 @@ def read(weights: Path | None, family: str) -> Weights:
     if weights is None:
         raise ModelLoadError("No weights were given.", f"Name a folder: {family}:FOLDER.")
     try:
-        return read_weights(weights)
+        return read_weights(weights, folders)
     except UnreadableWeights as error:
         raise ModelLoadError(
-            f"The folder {weights} {error}.", "Fetch it again, or choose one with a whole checkpoint."
+            f"The folder {weights} {error}.", error.fix or "Fetch it again, or choose one with a whole checkpoint."
         ) from error
 
 
@@ -42,8 +51,9 @@ def family_of(found: Weights) -> str | None:
     """Say which family of runners a folder is for; None if for none that is known."""
     if found.format == "ctranslate2":
         return "faster-whisper"
-    if found.model_type == "whisper":
-        return "whisper"
+    by_type = {"whisper": "whisper", "phi4_multimodal": "phi4-multimodal", "qwen2_audio": "qwen2-audio"}
+    if found.model_type in by_type:
+        return by_type[found.model_type]
     if any(name.endswith("ForCTC") for name in found.architectures):
         return "ctc"
     return None
@@ -71,8 +81,26 @@ def require_files(weights: Path, what: str, *choices: tuple[str, ...]) -> None:
         raise ModelLoadError(f"{weights} has no {what} ({wanted}).", "Fetch the checkpoint's other files too.")
 
 
+def torch_dtype(placement: Placement) -> Any:
+    """The PyTorch type of a placed model's numbers; where its layers are in 8 or 4 bits, of everything else.
+
+    Raises:
+        UnsupportedOption: the precision is not one that PyTorch computes in.
+    """
+    import torch
+
+    plain = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if placement.dtype in plain:
+        return plain[placement.dtype]
+    if placement.dtype not in {"int8", "int4"}:
+        raise UnsupportedOption(f"The precision {placement.dtype} is not offered here.", "Choose float32, bfloat16 or float16.")
+    if placement.torch_device == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.float16
+    return torch.bfloat16
+
+
 def load_model(auto_class: Any, weights: Path, placement: Placement, **options: Any) -> Any:
-    """Load a model from a local folder onto its device, in evaluation mode.
+    """Load a model from a local folder where its placement says, in evaluation mode.
 
     ``auto_class`` is a transformers class with ``from_pretrained``; ``options`` go to it.
 
@@ -80,17 +108,23 @@ def load_model(auto_class: Any, weights: Path, placement: Placement, **options: 
         ModelLoadError: weights are damaged, of other shapes, or not all there.
         OutOfMemory: they do not fit.
         UnsupportedOption: the precision is not one that PyTorch computes in.
+        MissingPackage: the precision needs bitsandbytes, or the placement accelerate.
     """
-    import torch
     from transformers.utils import logging
 
-    dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}.get(placement.dtype)
-    if dtype is None:
-        raise UnsupportedOption(f"The precision {placement.dtype} is not offered here.", "Choose float32, bfloat16 or float16.")
+    dtype = torch_dtype(placement)
     # Bars and advice would fill the log whose last lines a skipped result quotes; what matters is raised.
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    is_quantised = placement.dtype in {"int8", "int4"}
     with loading(weights):
+        if placement.spread or is_quantised:
+            outline = _outline(auto_class, weights, dtype)
+            if is_quantised:
+                options["quantization_config"] = _quantisation(outline, placement, dtype)
+                options["device_map"] = {"": placement.torch_device}
+            if placement.spread:
+                options["device_map"] = _device_map(outline, placement, main_memory=not is_quantised)
         model, loaded = auto_class.from_pretrained(
             weights, dtype=dtype, local_files_only=True, trust_remote_code=False, output_loading_info=True, **options
         )
@@ -101,8 +135,81 @@ def load_model(auto_class: Any, weights: Path, placement: Placement, **options: 
             f"{weights} lacks {len(missing)} of the model's weights: {some}.",
             "They would be random numbers. Choose a checkpoint that was trained for speech recognition.",
         )
+    if "device_map" in options:  # it lies where it shall lie
+        return model.eval()
     with loading(weights):
         return model.to(placement.torch_device).eval()
+
+
+def _outline(auto_class: Any, weights: Path, dtype: Any) -> Any:
+    """The model without its weights: names, shapes and which parts share theirs."""
+    from accelerate import init_empty_weights
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+    build = getattr(auto_class, "from_config", None) or auto_class._from_config
+    with init_empty_weights():
+        outline = build(config, dtype=dtype)
+    outline.tie_weights()
+    return outline
+
+
+def _quantisation(outline: Any, placement: Placement, dtype: Any) -> Any:
+    """How bitsandbytes shall store the decoder's layers, and which matrices it shall leave alone."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    kept = [name for name, part in outline.named_modules() if isinstance(part, torch.nn.Linear) and not in_layers(name)]
+    if placement.dtype == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype, llm_int8_skip_modules=kept
+    )
+
+
+def _device_map(outline: Any, placement: Placement, *, main_memory: bool) -> dict[str, Any]:
+    """Which part goes where: the accelerators first, then, if it may, main memory. Layers and encoders stay whole.
+
+    Raises:
+        OutOfMemory: it does not fit.
+    """
+    import torch
+    from accelerate import infer_auto_device_map
+    from accelerate.utils import get_balanced_memory
+
+    devices = torch.xpu if placement.device == "xpu" else torch.cuda
+    weights_bytes = sum(each.numel() * each.element_size() for each in outline.parameters())
+    besides_bytes = max(0, (placement.need_bytes or 0) - weights_bytes) // max(1, devices.device_count())
+    room: dict[int | str, int] = {
+        index: max(0, devices.mem_get_info(index)[0] - max(SPREAD_RESERVE_BYTES, besides_bytes))
+        for index in range(devices.device_count())
+    }
+    if main_memory:
+        room["cpu"] = round(0.9 * look().memory_free_bytes)
+    whole = [*outline._no_split_modules, *_parts_beside_the_layers(outline)]
+    room = get_balanced_memory(outline, max_memory=room, no_split_module_classes=whole)
+    room["disk"] = 0
+    found: dict[str, Any] = infer_auto_device_map(outline, max_memory=room, no_split_module_classes=whole)
+    if "disk" in found.values():
+        raise OutOfMemory(
+            "The model does not fit on this machine's GPUs" + (" and in its main memory together." if main_memory else "."),
+            "Close other programs, or choose a smaller model or precision.",
+        )
+    return found
+
+
+def _parts_beside_the_layers(outline: Any) -> list[str]:
+    """Classes of the largest parts that hold none of the decoder's layers: embeddings, encoders, the head."""
+    with_layers = {""}
+    for name, _ in outline.named_modules():
+        if in_layers(f"{name}."):
+            parents = name.split(".")
+            with_layers |= {".".join(parents[:end]) for end in range(len(parents))}
+    return [
+        type(part).__name__
+        for name, part in outline.named_modules()
+        if name not in with_layers and name.rpartition(".")[0] in with_layers and not in_layers(f"{name}.")
+    ]
 
 
 @contextmanager
