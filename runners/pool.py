@@ -14,25 +14,29 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from statistics import median
 
 from runners.availability import availability
 from runners.base import (
-    Availability,
     Cancelled,
+    ChatOptions,
+    ChatResult,
     Clip,
     Contender,
     DeviceKind,
+    DeviceUnfit,
     OutOfMemory,
     Placement,
+    RunnerCrashed,
     RunnerError,
-    Stage,
-    Status,
+    RunnerTimeout,
     TranscriptionResult,
-    check_options,
+    Turn,
 )
-from runners.events import Event, Loading, Partial, Running
-from runners.inline import InlineWorker, LentGpu, lent_gpu
+from runners.events import Event
+from runners.inline import InlineWorker
+from runners.isolation.attempts import Answering, Attempt, Hearing, R
+from runners.isolation.failures import plain
+from runners.isolation.lent_gpu import LentGpu, lent_gpu
 from runners.isolation.spawner import Spawner
 from runners.isolation.turns import Turns
 from runners.isolation.warm import WarmModel, WarmModels
@@ -40,7 +44,6 @@ from runners.machine import Machine
 from runners.memory import OWN_MEMORY
 from runners.process import ProcessWorker, Worker
 from runners.settings import Settings
-from runners.worker import plain
 
 _MAIN_MEMORY: tuple[DeviceKind, ...] = ("cpu", "mps")
 _DEATHS_SECONDS = 5.0
@@ -58,38 +61,6 @@ class Child:
     """This process's own in inline mode."""
     memory_bytes: int | None
     busy: bool
-
-
-class _Attempt:
-    """One run of one contender: what it tells, where it is, and whether it should stop."""
-
-    def __init__(self, contender: Contender, report: Callable[[Event], None], stopped: Callable[[], bool]) -> None:
-        self.contender = contender
-        self.stopped = stopped
-        self.stage: Stage | None = None
-        self.placement: Placement | None = None
-        self.worker: Worker | None = None
-        self.load_seconds: float | None = None
-        self._report = report
-        self._is_running = False
-
-    def downloading(self, done_bytes: int, total_bytes: int | None) -> None:
-        self._report(Loading(self.contender, done_bytes, total_bytes))
-
-    def loading(self) -> None:
-        self._report(Loading(self.contender))
-
-    def running(self) -> None:
-        if not self._is_running:  # the page counts its seconds from here, over all runs
-            self._is_running = True
-            self._report(Running(self.contender))
-
-    def partial(self, text: str) -> None:
-        self._report(Partial(self.contender, text))
-
-    def check(self) -> None:
-        if self.stopped():
-            raise Cancelled
 
 
 class Pool:
@@ -113,6 +84,8 @@ class Pool:
             self._lent = lent_gpu()
             # A child finds it in its environment; so does a runner here.
             os.environ.setdefault("EARSHOT_CACHE_FOLDER", str(settings.cache_folder))
+        self._unfit: dict[tuple[str, DeviceKind], str] = {}
+        """Why a system, by its name, does not run on a device that should have done."""
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._changed = threading.Event()
@@ -135,16 +108,37 @@ class Pool:
             report: gets ``Loading``, ``Running`` and ``Partial`` as they happen, on another thread in inline mode.
             cancel: set it from any thread to stop.
         """
-        attempt = _Attempt(contender, report, lambda: cancel.is_set() or self._closing.is_set())
-        try:
-            return self._run(attempt, clip, repeat)
-        except Cancelled:
-            return self._ended(attempt, "cancelled")
-        except RunnerError as error:
-            return self._ended(attempt, "skipped", error)
-        except Exception as error:
-            log.exception("running %s failed", contender.name)
-            return self._ended(attempt, "skipped", plain(error))
+        return self._outcome(Hearing(contender, clip, repeat, report, self._stopped(cancel)))
+
+    def chat(
+        self,
+        contender: Contender,
+        clip: Clip | None,
+        turns: tuple[Turn, ...],
+        options: ChatOptions,
+        *,
+        report: Callable[[Event], None],
+        cancel: threading.Event,
+    ) -> ChatResult:
+        """Answer the last turn of a conversation; waits for its turn on the device. Never raises for what a runner does.
+
+        What was said before it was cancelled, or failed, is in the result. A runner that died is loaded anew for the
+        next turn.
+
+        Args:
+            clip: what the conversation is about, whole, in every turn; None for a turn about text alone.
+            turns: the conversation so far; the last one is the user's.
+            options: where ``cache_bytes`` is None it is what the settings say.
+            report: as in ``run``.
+            cancel: set it from any thread to stop.
+        """
+        return self._outcome(Answering(contender, clip, turns, options, report, self._stopped(cancel)))
+
+    def forget(self, conversation: str) -> None:
+        """Have every warm model drop what it keeps for a conversation, once its present job is done; does not wait."""
+        for model in self._warm.all():
+            if model.spec.can_chat and model.worker.alive:
+                model.worker.forget(conversation)
 
     def children(self) -> tuple[Child, ...]:
         """The loaded runners that are alive."""
@@ -181,103 +175,116 @@ class Pool:
             self._warm.remove(model)
         self._spawner.close()
 
-    def _run(self, attempt: _Attempt, clip: Clip, repeat: int) -> TranscriptionResult:
+    def _stopped(self, cancel: threading.Event) -> Callable[[], bool]:
+        return lambda: cancel.is_set() or self._closing.is_set()
+
+    def _outcome(self, attempt: Attempt[R]) -> R:
+        try:
+            return self._run(attempt)
+        except Cancelled:
+            return attempt.ended("cancelled")
+        except RunnerError as error:
+            return attempt.ended("skipped", error)
+        except Exception as error:
+            log.exception("running %s failed", attempt.contender.name)
+            return attempt.ended("skipped", plain(error))
+
+    def _run(self, attempt: Attempt[R]) -> R:
         attempt.stage = "availability"
         attempt.check()
-        check_options(attempt.contender.spec, attempt.contender.options)
+        attempt.check_wanted()
         with self._device.place() as place:  # taken first, so that the order is that of the calls
-            found = self._judge(attempt)
-            if found.state != "download":
+            state, placement = self._judge(attempt)
+            if state != "download":
                 attempt.stage = None
                 if place.wait(attempt.stopped):  # what ran meanwhile has left other room
-                    found = self._judge(attempt)
-                return self._hear(attempt, clip, repeat, found.placement)
+                    _, placement = self._judge(attempt)
+                return self._work(attempt, placement)
         fetched: Worker | None = None
         with self._network.place() as place:
             attempt.stage = None
             place.wait(attempt.stopped)
-            if self._judge(attempt).state == "download":  # another run may have fetched it meanwhile
+            if self._judge(attempt)[0] == "download":  # another run may have fetched it meanwhile
                 fetched = self._fetched(attempt)
         try:
             with self._device.place() as place:
                 place.wait(attempt.stopped)
-                return self._hear(attempt, clip, repeat, self._judge(attempt).placement, fetched)
+                return self._work(attempt, self._judge(attempt)[1], fetched)
         finally:
             if fetched is not None and fetched in self._starting:
                 self._end(fetched)
 
-    def _judge(self, attempt: _Attempt) -> Availability:
-        """Whether it can run, and where, in the ``room`` there is.
+    def _judge(self, attempt: Attempt[R]) -> tuple[str, Placement]:
+        """Whether it must be downloaded, and where it can run, in the ``room`` there is.
 
         Raises:
             RunnerError: it cannot.
         """
         attempt.stage = "availability"
-        found = availability(attempt.contender.spec, self.room(), self._settings)
+        spec = attempt.contender.spec
+        found = availability(spec, self.room(), self._settings)
+        fault = self._unfit.get((spec.name, found.placement.device)) if found.ok else None
+        if fault is not None:
+            found = availability(spec, self.room(), self._settings.model_copy(update={"device": "cpu"}))
+            attempt.notes = (f"ran on the CPU: {fault}",)
         if not found.ok:
-            raise RunnerError(found.reason or "It is not available.", found.fix)
+            reason = found.reason or "It is not available."
+            raise RunnerError(reason if fault is None else f"{fault} On the CPU: {reason}", found.fix)
         attempt.placement = found.placement
-        return found
+        return found.state, found.placement
 
-    def _fetched(self, attempt: _Attempt) -> Worker:
+    def _fetched(self, attempt: Attempt[R]) -> Worker:
         """A worker that has its weights on this machine."""
         attempt.stage = "load"
         attempt.downloading(0, attempt.contender.spec.size_bytes)
         worker = attempt.worker = self._start(attempt)
         try:
-            worker.fetch(progress=attempt, stopped=attempt.stopped)
+            worker.fetch(attempt)
         except BaseException:
             self._end(worker)
             raise
         return worker
 
-    def _hear(
-        self, attempt: _Attempt, clip: Clip, repeat: int, placement: Placement, fetched: Worker | None = None
-    ) -> TranscriptionResult:
-        """Load, unless it is warm, and transcribe. It is this attempt's turn on the device."""
-        model = self._warm.take(attempt.contender.spec, placement) or self._loaded(attempt, placement, fetched)
-        attempt.stage, attempt.worker = "transcribe", model.worker
-        settings = self._settings
-        audio_seconds = len(clip.samples) / clip.sample_rate
+    def _work(self, attempt: Attempt[R], placement: Placement, fetched: Worker | None = None) -> R:
+        """Load, unless it is warm, and do what is to be done. It is this attempt's turn on the device."""
+        model = self._warm.take(attempt.contender.spec, placement)
+        if model is None:
+            try:
+                model = self._loaded(attempt, placement, fetched)
+            except RunnerError as error:
+                if not self._is_unfit(placement, error):
+                    raise
+                # Remembered: the trial costs a load, and a driver does not mend itself.
+                fault = str(error) if isinstance(error, DeviceUnfit) else f"While it was loaded on the GPU: {error}"
+                self._unfit[attempt.contender.spec.name, placement.device] = fault
+                log.warning("%s does not run on %s: %s", attempt.contender.name, placement.device, fault)
+                return self._work(attempt, self._judge(attempt)[1])
+        attempt.stage, attempt.worker = attempt.stage_of_work, model.worker
         try:
-            heard = model.worker.transcribe(
-                clip,
-                attempt.contender.options,
-                repeat=max(1, repeat),
-                deadline_seconds=settings.transcribe_timeout_seconds + settings.transcribe_timeout_per_second * audio_seconds,
-                progress=attempt,
-                stopped=attempt.stopped,
-            )
+            result = attempt.work(model, self._settings)
         except BaseException as error:
             # After a shortage of memory the rest is in no good state either.
             self._give_back(model, keep=not isinstance(error, OutOfMemory))
             raise
         self._give_back(model, keep=True)
-        return TranscriptionResult(
-            attempt.contender,
-            "ok",
-            transcript=heard.transcript,
-            load_seconds=attempt.load_seconds if heard.load_seconds is None else heard.load_seconds,
-            runs=heard.runs,
-            rtf=median(heard.runs) / clip.seconds if clip.seconds > 0 else None,
-            peak_memory=heard.peak_memory,
-            device=placement.device,
-            dtype=placement.dtype,
-        )
+        return result
 
-    def _loaded(self, attempt: _Attempt, placement: Placement, fetched: Worker | None) -> WarmModel:
+    def _is_unfit(self, placement: Placement, error: RunnerError) -> bool:
+        """Whether another device is worth a try; not where the deployer has named the one to use."""
+        if placement.device == "cpu" or self._settings.device != "auto":
+            return False
+        # On ROCm the trial itself can take the process with it, or never end.
+        is_fatal = placement.device == "rocm" and isinstance(error, RunnerCrashed | RunnerTimeout)
+        return is_fatal or isinstance(error, DeviceUnfit)
+
+    def _loaded(self, attempt: Attempt[R], placement: Placement, fetched: Worker | None) -> WarmModel:
         attempt.stage = "load"
         attempt.loading()
         self._make_room(placement)
         worker = fetched or self._start(attempt)
         attempt.worker = worker
         try:
-            loaded = worker.load(
-                placement,
-                deadline_seconds=self._settings.load_timeout_seconds,
-                progress=attempt,
-                stopped=attempt.stopped,
-            )
+            loaded = worker.load(placement, attempt, self._settings.load_timeout_seconds)
         except BaseException:
             # A runner that stopped when asked has loaded half of something; nothing of that is worth keeping.
             self._end(worker)
@@ -285,13 +292,14 @@ class Pool:
         attempt.load_seconds = loaded.load_seconds
         model = WarmModel(attempt.contender.spec, placement, worker, held_bytes=loaded.held_bytes or 0)
         self._warm.add(model)
+        model.cache_bytes = self._cache_bytes(placement)
         with self._lock:
             self._starting.discard(worker)
         self._keep_house()
         self._trim(placement, spared=model)
         return model
 
-    def _start(self, attempt: _Attempt) -> Worker:
+    def _start(self, attempt: Attempt[R]) -> Worker:
         spec = attempt.contender.spec
         worker: Worker
         if self._settings.isolation == "inline":
@@ -359,6 +367,19 @@ class Pool:
         free_bytes = device.free_bytes if device is not None else None
         return (float("inf") if free_bytes is None else free_bytes / 2), (placement.device,)
 
+    def _cache_bytes(self, placement: Placement) -> int | None:
+        """Memory that the conversations of a model may keep, now that it is loaded; None if nothing is known."""
+        if self._settings.chat_memory_gb is not None:
+            return int(self._settings.chat_memory_gb * 1e9)
+        machine = self._machine()
+        if placement.device not in OWN_MEMORY:
+            return machine.memory_free_bytes // 4
+        device = machine.device(placement.device)
+        if device is None or device.free_bytes is None:
+            return None
+        # Asked before anything was loaded there.
+        return max(0, device.free_bytes - self._warm.held_bytes((placement.device,))) // 4
+
     def _keep_house(self) -> None:
         with self._lock:
             if self._housekeeper is None:
@@ -379,17 +400,3 @@ class Pool:
         for model in self._warm.take_out_expired(self._settings.idle_unload_seconds):
             with suppress(Exception):
                 model.worker.close()
-
-    def _ended(self, attempt: _Attempt, status: Status, error: RunnerError | None = None) -> TranscriptionResult:
-        placement = attempt.placement
-        return TranscriptionResult(
-            attempt.contender,
-            status,
-            error=str(error) if error is not None else None,
-            fix=error.fix if error is not None else None,
-            log=attempt.worker.log() if error is not None and attempt.worker is not None else (),
-            stage=attempt.stage,
-            load_seconds=attempt.load_seconds,
-            device=placement.device if placement is not None else None,
-            dtype=placement.dtype if placement is not None else None,
-        )

@@ -11,40 +11,41 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol, TypeVar, cast
 
 from runners.base import (
     AudioError,
     Cancelled,
+    ChatOptions,
     Clip,
     Placement,
     RunnerCrashed,
     RunnerError,
     RunnerSpec,
-    RunnerTimeout,
     TranscribeOptions,
+    Turn,
 )
-from runners.isolation import wire
+from runners.isolation import limits, wire
 from runners.isolation.child_log import ChildLog, masker, secrets_in
 from runners.isolation.death import crashed, oom_kills
+from runners.isolation.failures import failure_from, failure_message
+from runners.isolation.host import Heard, JobProgress, Loaded, Replied
 from runners.isolation.spawner import Spawner, child_environment
 from runners.settings import Settings
-from runners.worker import MARK, Heard, JobProgress, Loaded, failure_from, failure_message
-
-CANCEL_GRACE_SECONDS = 2.0
-"""How long a runner may take to notice that it should stop before its process is killed."""
-STALL_SECONDS = 120.0
-"""How long a download may bring nothing before it counts as stuck."""
+from runners.worker import MARK
 
 _TICK_SECONDS = 0.05
 _END_SECONDS = 2.0
+T = TypeVar("T")
 
 
 class Worker(Protocol):
-    """One runner behind a wall, or without one: ``ProcessWorker`` and ``runners.inline.InlineWorker``."""
+    """One runner behind a wall, or without one: ``ProcessWorker`` and ``runners.inline.InlineWorker``.
+
+    ``progress`` hears what the runner tells, and stops a job by raising ``Cancelled`` from ``check``.
+    """
 
     @property
     def pid(self) -> int: ...
@@ -56,51 +57,25 @@ class Worker(Protocol):
 
     def memory_bytes(self) -> int | None: ...
 
-    def fetch(self, *, progress: JobProgress, stopped: Callable[[], bool]) -> None: ...
+    def fetch(self, progress: JobProgress) -> None: ...
 
-    def load(
-        self, placement: Placement, *, deadline_seconds: float, progress: JobProgress, stopped: Callable[[], bool]
-    ) -> Loaded: ...
+    def load(self, placement: Placement, progress: JobProgress, deadline_seconds: float) -> Loaded: ...
 
     def transcribe(
-        self,
-        clip: Clip,
-        options: TranscribeOptions,
-        *,
-        repeat: int,
-        deadline_seconds: float,
-        progress: JobProgress,
-        stopped: Callable[[], bool],
+        self, clip: Clip, options: TranscribeOptions, progress: JobProgress, deadline_seconds: float, repeat: int = 1
     ) -> Heard: ...
+
+    def chat(
+        self, clip: Clip | None, turns: tuple[Turn, ...], options: ChatOptions, progress: JobProgress, silence_seconds: float
+    ) -> Replied: ...
+
+    def forget(self, conversation: str) -> None: ...
 
     def close(self) -> None: ...
 
     def ask_to_end(self) -> None: ...
 
     def kill(self) -> None: ...
-
-
-class Clock:
-    """What is being waited for, and until when."""
-
-    def __init__(self, seconds: float, error: RunnerTimeout) -> None:
-        self._done_bytes: int | None = None
-        self.restart(seconds, error)
-
-    def restart(self, seconds: float, error: RunnerTimeout) -> None:
-        """Wait from now on for so long, and then give this reason."""
-        self._ends_at = time.monotonic() + seconds
-        self.error = error
-
-    def arrived(self, done_bytes: int) -> None:
-        """A download has come so far; one that stands still does not start the clock again."""
-        if done_bytes != self._done_bytes:
-            self._done_bytes = done_bytes
-            self.restart(*stalled())
-
-    @property
-    def left_seconds(self) -> float:
-        return max(0.0, self._ends_at - time.monotonic())
 
 
 class ProcessWorker:
@@ -154,63 +129,48 @@ class ProcessWorker:
             return int(psutil.Process(self.pid).memory_info().rss)
         return None
 
-    def fetch(self, *, progress: JobProgress, stopped: Callable[[], bool]) -> None:
+    def fetch(self, progress: JobProgress) -> None:
         """Make sure that the weights are on this machine; no deadline but that of a download that brings nothing.
 
         Raises:
             RunnerError: what the runner or the hub raised, or how the child died.
-            Cancelled: ``stopped`` said so.
+            Cancelled: ``progress.check`` said so.
         """
-        self._do({"do": "fetch", "spec": wire.as_message(self.spec)}, None, Clock(*stalled()), None, progress, stopped)
+        self._do({"do": "fetch", "spec": wire.as_message(self.spec)}, limits.to_download(), progress)
 
-    def load(
-        self, placement: Placement, *, deadline_seconds: float, progress: JobProgress, stopped: Callable[[], bool]
-    ) -> Loaded:
+    def load(self, placement: Placement, progress: JobProgress, deadline_seconds: float) -> Loaded:
         """Load the runner; a download before it does not count against the deadline.
 
         Raises:
             RunnerError: what the runner raised, how the child died, or that it took too long.
-            Cancelled: ``stopped`` said so.
+            Cancelled: ``progress.check`` said so.
         """
-        limit = deadline_seconds, too_long_to_load(deadline_seconds)
-        command = {
-            "do": "load",
-            "spec": wire.as_message(self.spec),
-            "placement": wire.as_message(placement),
-            "deadline_seconds": deadline_seconds,
-        }
-        answer = self._do(command, None, Clock(*limit), limit, progress, stopped)
+        command = {"do": "load", "spec": wire.as_message(self.spec), "placement": wire.as_message(placement)}
+        answer = self._do(command, limits.to_load(deadline_seconds), progress)
         return Loaded(answer["load_seconds"], answer["held_bytes"])
 
     def transcribe(
-        self,
-        clip: Clip,
-        options: TranscribeOptions,
-        *,
-        repeat: int,
-        deadline_seconds: float,
-        progress: JobProgress,
-        stopped: Callable[[], bool],
+        self, clip: Clip, options: TranscribeOptions, progress: JobProgress, deadline_seconds: float, repeat: int = 1
     ) -> Heard:
-        """Hear a clip ``repeat`` times; the deadline is for each time.
+        """Hear a clip ``repeat`` times; the deadline is for each time. Raises as ``load`` does."""
+        command = {"do": "transcribe", "options": wire.options_message(options), "repeat": repeat}
+        answer = self._do(command, limits.to_transcribe(clip, deadline_seconds), progress, clip)
+        return _read(Heard.from_message, answer)
 
-        Raises:
-            RunnerError: what the runner raised, how the child died, or that it took too long.
-            Cancelled: ``stopped`` said so.
+    def chat(
+        self, clip: Clip | None, turns: tuple[Turn, ...], options: ChatOptions, progress: JobProgress, silence_seconds: float
+    ) -> Replied:
+        """Answer the last turn; the deadline is for each piece of the answer. Raises as ``load`` does.
+
+        What was said before it was cancelled or failed has been told as partial text.
         """
-        limit = deadline_seconds, too_slow(clip, deadline_seconds)
-        command = {
-            "do": "transcribe",
-            "clip": wire.clip_message(clip),
-            "options": wire.as_message(options),
-            "repeat": repeat,
-            "deadline_seconds": deadline_seconds,
-        }
-        answer = self._do(command, clip.samples, Clock(*limit), limit, progress, stopped)
-        try:
-            return Heard(wire.transcript_from(answer["transcript"]), tuple(answer["runs"]), answer["peak_memory"])
-        except wire.FrameError as error:
-            raise RunnerError("Its answer could not be read.") from error
+        command = {"do": "chat", "turns": wire.turns_message(turns), "options": wire.as_message(options)}
+        answer = self._do(command, limits.to_answer(silence_seconds), progress, clip)
+        return _read(Replied.from_message, answer)
+
+    def forget(self, conversation: str) -> None:
+        """Have the child drop what it keeps for a conversation, after its present job; does not wait."""
+        self._outbox.put(({"do": "forget", "conversation": conversation}, None))
 
     def close(self) -> None:
         """End the child: let it unload, then kill what is left. Idempotent."""
@@ -239,38 +199,23 @@ class ProcessWorker:
                 self._gone = True
         self._outbox.put(None)
 
-    def _do(
-        self,
-        command: wire.Message,
-        samples: wire.Samples | None,
-        clock: Clock,
-        limit: tuple[float, RunnerTimeout] | None,
-        progress: JobProgress,
-        stopped: Callable[[], bool],
-    ) -> wire.Message:
+    def _do(self, command: wire.Message, limit: limits.Limit, progress: JobProgress, clip: Clip | None = None) -> wire.Message:
         """Give the child a job and wait for it. A fault on this side of the wall ends the child: it would go on working."""
+        self._job += 1
+        self._log.clear()
+        self._oom_kills = oom_kills()
+        told = {"job": self._job, "deadline_seconds": limit.seconds, "clip": None if clip is None else wire.clip_message(clip)}
+        self._outbox.put(({**command, **told}, None if clip is None else clip.samples))
         try:
-            return self._converse(command, samples, clock, limit, progress, stopped)
+            return self._answer(limits.Clock(limit), progress)
         except (Cancelled, RunnerError):
             raise
         except BaseException:
             self.kill()
             raise
 
-    def _converse(
-        self,
-        command: wire.Message,
-        samples: wire.Samples | None,
-        clock: Clock,
-        limit: tuple[float, RunnerTimeout] | None,
-        progress: JobProgress,
-        stopped: Callable[[], bool],
-    ) -> wire.Message:
-        """Send a job and wait for its last message, the child's death, the deadline or a cancel."""
-        self._job += 1
-        self._log.clear()
-        self._oom_kills = oom_kills()
-        self._outbox.put(({**command, "job": self._job}, samples))
+    def _answer(self, clock: limits.Clock, progress: JobProgress) -> wire.Message:
+        """Wait for the job's last message, the child's death, the deadline or a cancel."""
         asked_to_stop = False
         while True:
             message: wire.Message | None = {}
@@ -279,7 +224,7 @@ class ProcessWorker:
             if message is None:
                 self._broken = True
                 self._log.wait_for_end(1.0)
-                if asked_to_stop or stopped():
+                if asked_to_stop or limits.is_stopped(progress):
                     raise Cancelled
                 raise crashed(self._ended_with, self._oom_kills, oom_kills())
             if message.get("job") == self._job:
@@ -293,32 +238,20 @@ class ProcessWorker:
                     self._broken = not message.get("orderly", True)
                     self._log.wait_for_mark(str(self._job), 1.0)
                     raise self._failure(message)
+                if tell == "partial":  # the last one comes after a cancel, too
+                    progress.partial(message["text"])
                 if not asked_to_stop:
-                    self._tell(message, clock, limit, progress)
-            if not asked_to_stop and stopped():
+                    _tell(message, clock, progress)
+            if not asked_to_stop and limits.is_stopped(progress):
                 asked_to_stop = True
                 self._outbox.put(({"do": "cancel", "job": self._job}, None))
-                clock.restart(CANCEL_GRACE_SECONDS, clock.error)
+                clock.give_grace()
             elif not clock.left_seconds:
                 self.kill()
                 self._log.wait_for_end(1.0)
                 if asked_to_stop:
                     raise Cancelled
                 raise clock.error
-
-    def _tell(
-        self, message: wire.Message, clock: Clock, limit: tuple[float, RunnerTimeout] | None, progress: JobProgress
-    ) -> None:
-        match message["tell"]:
-            case "downloading":
-                clock.arrived(message["done_bytes"])
-                progress.downloading(message["done_bytes"], message["total_bytes"])
-            case "loading" | "running" as step:
-                if limit is not None:
-                    clock.restart(*limit)
-                progress.loading() if step == "loading" else progress.running()
-            case "partial":
-                progress.partial(message["text"])
 
     def _failure(self, message: wire.Message) -> RunnerError:
         failure = failure_from(message)
@@ -344,27 +277,24 @@ class ProcessWorker:
                     self._inbox.put({"tell": "failed", "job": order[0].get("job"), **failure})
 
 
-def too_slow(clip: Clip, deadline_seconds: float) -> RunnerTimeout:
-    """The error of a run over ``clip`` that passed its deadline."""
-    seconds = f"{clip.seconds:.0f}" if clip.seconds >= 1 else f"{clip.seconds:.1g}"
-    article = "an" if seconds.startswith("8") or seconds in ("11", "18") else "a"
-    limit = f"{round(deadline_seconds, 0 if deadline_seconds >= 10 else 2):g}"
-    return RunnerTimeout(
-        f"It took longer than {limit} s to transcribe {article} {seconds} s clip.",
-        "Try a shorter clip or a smaller model, or raise EARSHOT_TRANSCRIBE_TIMEOUT_SECONDS.",
-    )
+def _tell(message: wire.Message, clock: limits.Clock, progress: JobProgress) -> None:
+    """Pass on how far a job has come; its text apart."""
+    match message["tell"]:
+        case "downloading":
+            clock.arrived(message["done_bytes"])
+            progress.downloading(message["done_bytes"], message["total_bytes"])
+        case "loading":
+            clock.begin()
+            progress.loading()
+        case "running":
+            clock.begin()
+            progress.running()
+        case "partial":
+            clock.spoke()
 
 
-def too_long_to_load(deadline_seconds: float) -> RunnerTimeout:
-    """The error of a load that passed its deadline."""
-    return RunnerTimeout(
-        f"It took longer than {deadline_seconds:g} s to load.",
-        "Choose a smaller model, or raise EARSHOT_LOAD_TIMEOUT_SECONDS.",
-    )
-
-
-def stalled() -> tuple[float, RunnerTimeout]:
-    """The limit of a download that brings nothing, in seconds, and its error."""
-    return STALL_SECONDS, RunnerTimeout(
-        f"The download brought nothing for {STALL_SECONDS:g} s.", "Check the network, then run it again."
-    )
+def _read(read: Callable[[wire.Message], T], answer: wire.Message) -> T:
+    try:
+        return read(answer)
+    except wire.FrameError as error:
+        raise RunnerError("Its answer could not be read.") from error

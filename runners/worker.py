@@ -1,204 +1,55 @@
-"""The child's side of isolation, ``python -m runners.worker``, and the code that loads and times a runner anywhere.
-
-``RunnerHost`` is that code; inline mode uses it too, so that a number means the same however a runner is isolated.
+"""The child's side of isolation, ``python -m runners.worker``.
 
 What the two sides say to each other, one JSON object a frame (``runners.isolation.wire``); every one names its ``job``:
 
-    to the child      {"do": "fetch" | "load" | "transcribe" | "cancel" | "end", …}   a clip's samples travel raw
+    to the child      {"do": "fetch" | "load" | "transcribe" | "chat", …}             a clip's samples travel raw
+                      {"do": "cancel" | "forget" | "end", …}                          not answered
     from the child    {"tell": "downloading" | "loading" | "running" | "partial", …}  on the way
                       {"tell": "done" | "failed" | "cancelled", …}                    the last of a job
 
 The child never outlives its parent: it ends when its standard input does, the kernel kills it when the parent is gone
 (Linux), and a watchdog that needs no interpreter ends it some time after a deadline that nobody enforced.
-This module imports no torch; a runner's ``load`` does.
 """
 
 from __future__ import annotations
 
 import faulthandler
-import importlib
 import os
 import queue
 import sys
 import threading
-import time
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from runners import base, memory
-from runners.base import Cancelled, Clip, Placement, Progress, Runner, RunnerError, RunnerSpec, TranscribeOptions, Transcript
+from runners.base import Cancelled, ChatOptions, Placement, RunnerError, RunnerSpec
 from runners.isolation import wire
 from runners.isolation.death import die_with
+from runners.isolation.failures import failure_message, plain
+from runners.isolation.host import RunnerHost
 
 ISOLATED = "EARSHOT_ISOLATED"
 """Environment variable that is "1" in a child process, where a runner may crash without harm."""
 MARK = "\x1eearshot-end-of-job "
 """Begins the line on standard error that says that all output of a job is out; never kept in a log."""
 
-_LONGEST_SENTENCE = 600
 _LONGEST_PARTIAL = 100_000
-_TELL_EVERY_SECONDS = 0.1
 _WATCHDOG_EXTRA_SECONDS = 30.0
 _OOM_SCORE_ADJ = "800"  # of 1000: far before the page's process, which has 0
 
 
-class JobProgress(Progress, Protocol):
-    """What a host tells besides what its runner does."""
-
-    def loading(self) -> None:
-        """The download, if there was one, is over; the weights are being loaded."""
-
-    def running(self) -> None:
-        """A timed run begins."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A runner is ready."""
-
-    load_seconds: float | None
-    """Loading alone: no download, no start of the process. None if it is put off until the first clip."""
-    held_bytes: int | None
-    """Memory held now, of the process or of a device with memory of its own; None if unknown."""
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A runner has heard a clip."""
-
-    transcript: Transcript
-    runs: tuple[float, ...]
-    """Seconds of each timed run, in order, the first included."""
-    peak_memory: int | None
-    """Bytes at the highest, loading included; None if unknown."""
-    load_seconds: float | None = None
-    """Where loading was put off until now."""
-
-
-class RunnerHost:
-    """Loads one runner and times it. Every method raises what the runner raises; ``plain`` makes it a ``RunnerError``."""
-
-    def __init__(self, spec: RunnerSpec) -> None:
-        self.spec = spec
-        self._runner: Runner | None = None
-        self._weights: Path | None = None
-        self._fetched = False
-        self._placement = Placement()
-        self._load_peak: int | None = None
-
-    def fetch(self, progress: Progress) -> None:
-        """Make sure that the weights are on this machine, downloading them if need be."""
-        if self._runner is None:
-            module, _, name = self.spec.target.partition(":")
-            self._runner = getattr(importlib.import_module(module), name)(self.spec)
-        # A scripted runner's "model" names a script, not weights.
-        if self.spec.model is not None and getattr(self._runner, "takes_weights", True):
-            from runners import hub
-
-            try:
-                self._weights = hub.folder_of(self.spec)
-            except base.WeightsUnavailable:
-                self._weights = hub.download(self.spec, progress)
-        self._fetched = True
-
-    def load(self, placement: Placement, progress: JobProgress) -> Loaded:
-        """Make the runner ready, the download apart from the timing."""
-        if not self._fetched:
-            self.fetch(progress)
-        assert self._runner is not None  # noqa: S101  # fetch has built it
-        progress.loading()
-        progress.check()
-        self._placement = placement
-        began = time.perf_counter()
-        self._runner.load(self._weights, placement, progress)
-        memory.synchronise(placement)
-        load_seconds = time.perf_counter() - began
-        self._load_peak = memory.peak_bytes(placement)
-        return Loaded(load_seconds, memory.held_bytes(placement))
-
-    def transcribe(self, clip: Clip, options: TranscribeOptions, repeat: int, progress: JobProgress) -> Heard:
-        """Hear the clip ``repeat`` times; the clock runs around the runner's call alone, with the device synchronised."""
-        if self._runner is None:
-            raise RuntimeError("transcribe before load")
-        memory.forget_peak(self._placement)
-        runs: list[float] = []
-        transcript = Transcript("")
-        for _ in range(max(1, repeat)):
-            progress.check()
-            progress.running()
-            memory.synchronise(self._placement)
-            began = time.perf_counter()
-            transcript = self._runner.transcribe(clip, options, progress)
-            memory.synchronise(self._placement)
-            runs.append(time.perf_counter() - began)
-        if not isinstance(transcript, Transcript):
-            raise TypeError(f"the runner answered with {type(transcript).__name__}, not with a transcript")
-        peaks = [peak for peak in (self._load_peak, memory.peak_bytes(self._placement)) if peak is not None]
-        return Heard(transcript, tuple(runs), max(peaks, default=None))
-
-    def unload(self) -> None:
-        """Give back memory."""
-        runner, self._runner, self._fetched = self._runner, None, False
-        if runner is not None:
-            runner.unload()
-        del runner
-        memory.give_back(self._placement)
-
-
-def plain(error: BaseException) -> RunnerError:
-    """Any failure as one that says what happened and what to do, no longer than a card can show."""
-    if isinstance(error, RunnerError):
-        kind: type[RunnerError] = next(
-            (kind for kind in type(error).__mro__ if getattr(base, kind.__name__, None) is kind), RunnerError
-        )
-        fixed: RunnerError = kind(_sentence(str(error)), _sentence(error.fix) if error.fix else None)
-        return fixed
-    what = _sentence(f"{type(error).__name__}: {error}" if str(error).strip() else type(error).__name__)
-    if isinstance(error, ModuleNotFoundError):
-        return base.MissingPackage(f"The package {error.name!r} is not installed.", "Install the package that provides it.")
-    if memory.is_shortage(error):
-        return base.OutOfMemory(
-            f"Not enough memory ({what}).", "Choose a smaller model or a smaller precision, or close other programs."
-        )
-    return RunnerError(what, "Run it again; if it fails again, the last lines of its log say more.")
-
-
-def failure_message(error: RunnerError) -> wire.Message:
-    """An error as plain data."""
-    return {"type": type(error).__name__, "what": str(error), "fix": error.fix}
-
-
-def failure_from(message: wire.Message) -> RunnerError:
-    """The error that ``failure_message`` made plain; a type that is not known here is a plain ``RunnerError``."""
-    kind = getattr(base, str(message.get("type")), None)
-    if not (isinstance(kind, type) and issubclass(kind, RunnerError)):
-        kind = RunnerError
-    fix = message.get("fix")
-    failure: RunnerError = kind(str(message.get("what")), None if fix is None else str(fix))
-    return failure
-
-
-def _sentence(text: str) -> str:
-    text = wire.printable(text).strip()
-    return text if len(text) <= _LONGEST_SENTENCE else text[: _LONGEST_SENTENCE - 1] + "…"
-
-
 class _Telling:
-    """Progress of one job, told to the parent; a few times a second, however often the runner calls."""
+    """Progress of one job, told to the parent."""
 
-    def __init__(self, child: _Child, job: int, deadline_seconds: float | None) -> None:
+    def __init__(self, child: _Child, command: wire.Message) -> None:
         self._child = child
-        self._job = job
-        self._deadline_seconds = deadline_seconds
-        self._told_at: dict[str, float] = {}
+        self._job: int = command["job"]
+        self._deadline_seconds: float | None = command.get("deadline_seconds")
+        self._is_chat = command["do"] == "chat"
 
     def downloading(self, done_bytes: int, total_bytes: int | None) -> None:
-        if done_bytes == total_bytes or self._is_time("downloading"):
-            self._tell("downloading", done_bytes=done_bytes, total_bytes=total_bytes)
-        self.check()
+        self._tell("downloading", done_bytes=done_bytes, total_bytes=total_bytes)
 
     def loading(self) -> None:
         self._arm()
@@ -209,8 +60,9 @@ class _Telling:
         self._tell("running")
 
     def partial(self, text: str) -> None:
-        if self._is_time("partial"):
-            self._tell("partial", text=wire.printable(text[-_LONGEST_PARTIAL:]))
+        if self._is_chat:  # its deadline is about silence
+            self._arm()
+        self._tell("partial", text=wire.printable(text[-_LONGEST_PARTIAL:]))
 
     def check(self) -> None:
         if self._child.is_cancelled(self._job):
@@ -218,13 +70,6 @@ class _Telling:
 
     def _tell(self, tell: str, **rest: Any) -> None:
         self._child.tell({"tell": tell, "job": self._job, **rest})
-
-    def _is_time(self, tell: str) -> bool:
-        now = time.monotonic()
-        if now - self._told_at.get(tell, -_TELL_EVERY_SECONDS) < _TELL_EVERY_SECONDS:
-            return False
-        self._told_at[tell] = now
-        return True
 
     def _arm(self) -> None:
         """The watchdog is a thread of C: it ends a process whose interpreter is stuck and whose parent is gone."""
@@ -257,12 +102,16 @@ class _Child:
         threading.Thread(target=self._watch, name="commands", daemon=True).start()
         while True:
             command, samples = self._todo.get()
-            if command["do"] == "end":
-                if self._host is not None:
-                    with suppress(Exception):
-                        self._host.unload()
-                return
-            self._work(command, samples)
+            match command["do"]:
+                case "end":
+                    if self._host is not None:
+                        with suppress(Exception):
+                            self._host.unload()
+                    return
+                case "forget":
+                    self._forget(command["conversation"])
+                case _:
+                    self._work(command, samples)
 
     def _watch(self) -> None:
         try:
@@ -276,7 +125,7 @@ class _Child:
 
     def _work(self, command: wire.Message, samples: wire.Samples) -> None:
         job: int = command["job"]
-        telling = _Telling(self, job, command.get("deadline_seconds"))
+        telling = _Telling(self, command)
         try:
             telling.check()
             answer = {"tell": "done", "job": job, **self._do(command, samples, telling)}
@@ -302,23 +151,26 @@ class _Child:
     def _do(self, command: wire.Message, samples: wire.Samples, telling: _Telling) -> wire.Message:
         if self._host is None:
             self._host = RunnerHost(wire.from_message(RunnerSpec, command["spec"]))
-        if command["do"] == "fetch":
-            self._host.fetch(telling)
-            return {}
-        if command["do"] == "load":
-            loaded = self._host.load(wire.from_message(Placement, command["placement"]), telling)
-            return {"load_seconds": loaded.load_seconds, "held_bytes": loaded.held_bytes}
-        heard = self._host.transcribe(
-            wire.clip_from(command["clip"], samples),
-            wire.from_message(TranscribeOptions, command["options"]),
-            command["repeat"],
-            telling,
-        )
-        return {
-            "transcript": wire.transcript_message(heard.transcript),
-            "runs": list(heard.runs),
-            "peak_memory": heard.peak_memory,
-        }
+        match command["do"]:
+            case "fetch":
+                self._host.fetch(telling)
+                return {}
+            case "load":
+                return self._host.load(wire.from_message(Placement, command["placement"]), telling).as_message()
+            case "transcribe":
+                options = wire.options_from(command["options"])
+                clip = wire.clip_from(command["clip"], samples)
+                return self._host.transcribe(clip, options, command["repeat"], telling).as_message()
+        turns, wanted = wire.turns_from(command["turns"]), wire.from_message(ChatOptions, command["options"])
+        asked_about = None if command["clip"] is None else wire.clip_from(command["clip"], samples)
+        return self._host.chat(asked_about, turns, wanted, telling).as_message()
+
+    def _forget(self, conversation: str) -> None:
+        try:
+            if self._host is not None:
+                self._host.forget(conversation)
+        except Exception:  # nobody waits for an answer; the next job shows what is wrong
+            traceback.print_exc()
 
 
 def _own_pipes() -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import pickle
@@ -12,10 +13,11 @@ import types
 import numpy as np
 import pytest
 
-from runners import inline
-from runners.base import Clip, Contender, MissingPackage, Placement, TranscribeOptions
+from runners.base import Clip, Contender, MissingPackage, Placement, RunnerError, TranscribeOptions
 from runners.catalogue import spec_for
 from runners.events import Loading, Partial, Running
+from runners.inline import InlineWorker
+from runners.isolation import lent_gpu
 from runners.machine import look
 from runners.pool import Pool
 from runners.settings import Settings, on_zero_gpu
@@ -108,29 +110,33 @@ def test_an_orderly_failure_keeps_the_model_and_an_unforeseen_one_does_not(pool,
 def lent(monkeypatch):
     """``spaces`` as ZeroGPU has it, as far as it is used here: the call's arguments and result cross to another process."""
     asked: list[int] = []
+    decorated: list[object] = []
 
     def gpu(duration):
         def wrap(function):
             def call(*arguments):
                 arguments = pickle.loads(pickle.dumps(arguments))  # noqa: S301  # our own, a line ago
                 asked.append(duration(*arguments))
+                if inspect.isgeneratorfunction(function):
+                    return (pickle.loads(pickle.dumps(piece)) for piece in function(*arguments))  # noqa: S301
                 return pickle.loads(pickle.dumps(function(*arguments)))  # noqa: S301
 
             return call
 
-        asked.append(0)  # something was decorated
+        decorated.append(duration)
         return wrap
 
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setitem(sys.modules, "spaces", types.SimpleNamespace(GPU=gpu))
-    return asked
+    return types.SimpleNamespace(asked_seconds=asked, decorated=decorated)
 
 
 def test_on_zero_gpu_a_function_is_decorated_before_the_first_run(pool, lent):
     assert on_zero_gpu()
     made = pool()
     assert made is not None
-    assert lent == [0]
+    assert lent.decorated
+    assert not lent.asked_seconds
 
 
 def test_elsewhere_the_package_is_not_needed(pool, script, monkeypatch):
@@ -138,16 +144,14 @@ def test_elsewhere_the_package_is_not_needed(pool, script, monkeypatch):
     assert run(pool(), script("a", [{"say": "a"}])).status == "ok"
 
 
-def worker_on_lent_gpu(contender: Contender) -> inline.InlineWorker:
-    worker = inline.InlineWorker(contender.spec, inline.lent_gpu())
-    worker.load(Placement("cuda", "float16"), deadline_seconds=10, progress=inline._Silent(), stopped=lambda: False)
+def worker_on_lent_gpu(contender: Contender) -> InlineWorker:
+    worker = InlineWorker(contender.spec, lent_gpu.lent_gpu())
+    worker.load(Placement("cuda", "float16"), lent_gpu._Silent(), 10)
     return worker
 
 
-def hear(worker: inline.InlineWorker, clip: Clip = CLIP, repeat: int = 1):
-    return worker.transcribe(
-        clip, TranscribeOptions(), repeat=repeat, deadline_seconds=10, progress=inline._Silent(), stopped=lambda: False
-    )
+def hear(worker: InlineWorker, clip: Clip = CLIP, repeat: int = 1):
+    return worker.transcribe(clip, TranscribeOptions(), lent_gpu._Silent(), 10, repeat)
 
 
 def test_on_a_lent_gpu_all_happens_in_one_call(script, lent):
@@ -155,11 +159,11 @@ def test_on_a_lent_gpu_all_happens_in_one_call(script, lent):
     assert heard.transcript.text == "lent"
     assert heard.load_seconds >= 0.05
     assert len(heard.runs) == 2
-    assert len(lent) == 2  # decorated once, called once
+    assert len(lent.asked_seconds) == 1
 
 
 def test_a_failure_on_a_lent_gpu_is_the_same_failure(script, lent):
-    with pytest.raises(inline.RunnerError, match="no") as caught:
+    with pytest.raises(RunnerError, match="no") as caught:
         hear(worker_on_lent_gpu(script("a", [{"raise": "no", "fix": "yes"}])))
     assert caught.value.fix == "yes"
 
@@ -168,9 +172,9 @@ def test_a_longer_clip_asks_for_more_time_up_to_what_is_granted(script, lent):
     worker = worker_on_lent_gpu(script("a", [{"say": "a"}]))
     for seconds in (1, 40, 600):
         hear(worker, Clip(np.zeros(16_000 * seconds, np.float32), float(seconds), "a.wav"))
-    durations = lent[1:]
+    durations = lent.asked_seconds
     assert durations == sorted(durations)
-    assert durations[0] < durations[1] < durations[2] == inline.MOST_GPU_SECONDS
+    assert durations[0] < durations[1] < durations[2] == lent_gpu.MOST_GPU_SECONDS
 
 
 def test_on_zero_gpu_what_needs_no_gpu_does_not_ask_for_one(pool, script, lent):
@@ -178,7 +182,7 @@ def test_on_zero_gpu_what_needs_no_gpu_does_not_ask_for_one(pool, script, lent):
     contender = script("a", [{"say": "a"}])
     assert run(made, contender).status == "ok"
     assert run(made, contender).load_seconds is None
-    assert lent == [0]
+    assert not lent.asked_seconds
 
 
 def test_zero_gpu_without_its_package_is_told_plainly(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,10 @@ import numpy as np
 import psutil
 import pytest
 
-from runners import process
 from runners.base import Clip, Contender, RunnerSpec, TranscribeOptions
 from runners.catalogue import spec_for
 from runners.events import Loading, Partial, Running
+from runners.isolation import limits
 from runners.machine import look
 from runners.pool import Pool
 from runners.settings import Settings
@@ -250,7 +250,7 @@ def test_a_cancel_that_is_heard_keeps_the_model_warm(pool, script):
 
 
 def test_a_cancel_of_a_hang_ends_it_and_its_neighbour_runs_on(pool, script, monkeypatch):
-    monkeypatch.setattr(process, "CANCEL_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(limits, "CANCEL_GRACE_SECONDS", 0.2)
     made = pool()
     told = Told()
     result = run(made, script("a", [{"say": "listening"}, {"hang": True}]), told, cancel=told.spoke)

@@ -12,7 +12,6 @@ import numpy as np
 import psutil
 import pytest
 
-from runners import process
 from runners.base import (
     AudioError,
     Cancelled,
@@ -26,7 +25,7 @@ from runners.base import (
     RunnerTimeout,
     TranscribeOptions,
 )
-from runners.isolation import death
+from runners.isolation import death, limits
 from runners.isolation.spawner import Spawner, child_environment
 from runners.process import ProcessWorker
 from runners.settings import Settings
@@ -42,6 +41,7 @@ class Told:
         self.steps: list[object] = []
         self.texts: list[str] = []
         self.heard = threading.Event()
+        self.stop = threading.Event()
 
     def downloading(self, done_bytes, total_bytes):
         self.steps.append(("downloading", done_bytes, total_bytes))
@@ -56,7 +56,17 @@ class Told:
         self.texts.append(text)
         self.heard.set()
 
-    def check(self): ...
+    def check(self):
+        if self.stop.is_set():
+            raise Cancelled
+
+
+class Stopping(Told):
+    """Asks to stop as soon as it has heard something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stop = self.heard
 
 
 @pytest.fixture(scope="module")
@@ -83,14 +93,12 @@ def start(tmp_path, spawner):
         worker.kill()
 
 
-def load(worker: ProcessWorker, seconds: float = LONG_SECONDS, stopped=lambda: False, told: Told | None = None):
-    return worker.load(Placement(), deadline_seconds=seconds, progress=told or Told(), stopped=stopped)
+def load(worker: ProcessWorker, seconds: float = LONG_SECONDS, told: Told | None = None):
+    return worker.load(Placement(), told or Told(), seconds)
 
 
-def hear(worker: ProcessWorker, seconds: float = LONG_SECONDS, stopped=lambda: False, told: Told | None = None, repeat=1):
-    return worker.transcribe(
-        CLIP, TranscribeOptions(), repeat=repeat, deadline_seconds=seconds, progress=told or Told(), stopped=stopped
-    )
+def hear(worker: ProcessWorker, seconds: float = LONG_SECONDS, told: Told | None = None, repeat: int = 1, clip: Clip = CLIP):
+    return worker.transcribe(clip, TranscribeOptions(), told or Told(), seconds, repeat)
 
 
 def is_gone(pid: int) -> bool:
@@ -238,20 +246,18 @@ def test_a_flood_neither_blocks_nor_fills_the_memory(start):
 def test_a_cancel_that_is_heard_leaves_the_model_loaded(start):
     worker = start({"takes": [[{"say": "listening"}, {"wait": 3600}], [{"say": "again"}]]})
     load(worker)
-    told = Told()
     with pytest.raises(Cancelled):
-        hear(worker, stopped=told.heard.is_set, told=told)
+        hear(worker, told=Stopping())
     assert worker.alive
     assert hear(worker).transcript.text == "again"
 
 
 def test_a_cancel_that_is_not_heard_ends_the_child(start, monkeypatch):
-    monkeypatch.setattr(process, "CANCEL_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(limits, "CANCEL_GRACE_SECONDS", 0.2)
     worker = start({"takes": [[{"say": "listening"}, {"hang": True}]]})
     load(worker)
-    told = Told()
     with pytest.raises(Cancelled):
-        hear(worker, stopped=told.heard.is_set, told=told)
+        hear(worker, told=Stopping())
     assert is_gone(worker.pid)
 
 
@@ -273,7 +279,7 @@ def test_a_long_clip_to_a_child_that_reads_nothing_does_not_block_its_parent(sta
     psutil.Process(worker.pid).suspend()
     long = Clip(np.zeros(4_000_000, np.float32), 250.0, "long.wav")
     with pytest.raises(RunnerTimeout):
-        worker.transcribe(long, TranscribeOptions(), repeat=1, deadline_seconds=0.3, progress=Told(), stopped=lambda: False)
+        hear(worker, seconds=0.3, clip=long)
     assert is_gone(worker.pid)
 
 

@@ -151,6 +151,6 @@ def test_a_fault_that_would_end_this_process_is_refused_here(name):
 
 
 def test_every_built_in_script_is_right():
-    assert {"demo", "slow", "raises", "crashes", "hangs", "exits", "killed", "floods"} == set(scripted.built_in())
+    assert {"demo", "slow", "raises", "crashes", "hangs", "exits", "killed", "floods", "talks"} == set(scripted.built_in())
     for path in scripted._SCRIPTS.glob("*.json"):
         assert scripted._fault_in(json.loads(path.read_text(encoding="utf-8"))) is None

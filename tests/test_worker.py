@@ -9,8 +9,10 @@ import types
 import numpy as np
 import pytest
 
-from runners import base, memory, worker
+from runners import base, memory
 from runners.base import Cancelled, Clip, Placement, RunnerSpec, TranscribeOptions, Transcript
+from runners.isolation.failures import failure_from, failure_message, plain
+from runners.isolation.host import RunnerHost
 
 CLIP = Clip(np.zeros(1600, np.float32), 0.1, "silence.wav")
 
@@ -43,12 +45,10 @@ class Told:
 def host(tmp_path):
     """A host of a script."""
 
-    def of(script: dict) -> worker.RunnerHost:
+    def of(script: dict) -> RunnerHost:
         path = tmp_path / "script.json"
         path.write_text(json.dumps(script), encoding="utf-8")
-        return worker.RunnerHost(
-            RunnerSpec(family="scripted", label="Scripted", target="runners.scripted:Scripted", model=str(path))
-        )
+        return RunnerHost(RunnerSpec(family="scripted", label="Scripted", target="runners.scripted:Scripted", model=str(path)))
 
     return of
 
@@ -128,7 +128,7 @@ def test_what_is_no_transcript_is_not_taken_for_one():
     module.Empty = Empty  # type: ignore[attr-defined]
     sys.modules[module.__name__] = module
     try:
-        it = worker.RunnerHost(RunnerSpec(family="empty", label="Empty", target="an_empty_runner:Empty"))
+        it = RunnerHost(RunnerSpec(family="empty", label="Empty", target="an_empty_runner:Empty"))
         it.load(Placement(), Told())
         with pytest.raises(TypeError, match="NoneType"):
             it.transcribe(CLIP, TranscribeOptions(), 1, Told())
@@ -153,7 +153,7 @@ class OutOfMemoryError(RuntimeError):
     ],
 )
 def test_any_failure_says_what_happened_and_what_to_do(error, kind, says):
-    failure = worker.failure_from(json.loads(json.dumps(worker.failure_message(worker.plain(error)))))
+    failure = failure_from(json.loads(json.dumps(failure_message(plain(error)))))
     assert type(failure) is kind
     assert says in str(failure)
     assert failure.fix
@@ -163,14 +163,14 @@ def test_an_error_of_a_runners_own_travels_as_the_nearest_that_all_know():
     class Odd(base.ModelLoadError):
         pass
 
-    assert type(worker.plain(Odd("x"))) is base.ModelLoadError
+    assert type(plain(Odd("x"))) is base.ModelLoadError
 
 
 def test_a_type_that_is_no_error_is_not_called():
-    failure = worker.failure_from({"type": "Clip", "what": "x", "fix": None})
+    failure = failure_from({"type": "Clip", "what": "x", "fix": None})
     assert type(failure) is base.RunnerError
 
 
 def test_a_huge_error_is_cut():
-    assert len(str(worker.plain(ValueError("x" * 1_000_000)))) < 1000
-    assert len(worker.plain(base.RunnerError("a", "y" * 1_000_000)).fix or "") < 1000
+    assert len(str(plain(ValueError("x" * 1_000_000)))) < 1000
+    assert len(plain(base.RunnerError("a", "y" * 1_000_000)).fix or "") < 1000

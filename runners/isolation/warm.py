@@ -20,6 +20,8 @@ class WarmModel:
     worker: Worker
     held_bytes: int = 0
     """On its device where that has memory of its own, else main memory; 0 if unknown."""
+    cache_bytes: int | None = None
+    """Memory that all its conversations may keep together; None leaves it to the runner."""
     busy: bool = True
     used_at: float = 0.0
     """``time.monotonic()`` when it was last given back."""

@@ -13,13 +13,26 @@ import json
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, fields
-from typing import Any, BinaryIO, TypeVar
+from dataclasses import asdict, fields, replace
+from typing import Any, BinaryIO, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.base import Clip, Placement, RunnerSpec, Segment, TranscribeOptions, Transcript, Word
+from runners.base import (
+    ChatOptions,
+    Clip,
+    Ended,
+    Placement,
+    Prompt,
+    RunnerSpec,
+    Segment,
+    TranscribeOptions,
+    Transcript,
+    Turn,
+    Usage,
+    Word,
+)
 
 LONGEST_MESSAGE = 16 * 1024 * 1024
 """Bytes of JSON: a transcript of some 200 000 words with their times."""
@@ -103,13 +116,13 @@ def _take(stream: BinaryIO, count: int) -> bytearray:
     return taken
 
 
-def as_message(value: RunnerSpec | Placement | TranscribeOptions) -> Message:
-    """A spec, placement or set of options as plain data."""
+def as_message(value: RunnerSpec | Placement | TranscribeOptions | ChatOptions | Usage) -> Message:
+    """A spec, placement, set of options or usage as plain data."""
     return asdict(value)
 
 
 def from_message(kind: type[T], message: Any) -> T:
-    """The spec, placement or options that ``as_message`` made plain.
+    """The spec, placement, options or usage that ``as_message`` made plain.
 
     Raises:
         FrameError: it is not one.
@@ -118,6 +131,52 @@ def from_message(kind: type[T], message: Any) -> T:
         return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in message.items()})
     except (TypeError, AttributeError) as error:
         raise FrameError(f"not a {kind.__name__}: {error}") from error
+
+
+def options_message(options: TranscribeOptions) -> Message:
+    """What is asked of a runner as plain data, its prompt included."""
+    prompt = options.prompt
+    return as_message(replace(options, prompt=prompt and replace(prompt, text=printable(prompt.text))))
+
+
+def options_from(message: Any) -> TranscribeOptions:
+    """The options that ``options_message`` made plain.
+
+    Raises:
+        FrameError: they are not.
+    """
+    options = from_message(TranscribeOptions, message)
+    return options if options.prompt is None else replace(options, prompt=from_message(Prompt, options.prompt))
+
+
+def turns_message(turns: tuple[Turn, ...]) -> list[list[str]]:
+    """A conversation's turns as plain data."""
+    return [[turn.role, printable(turn.text)] for turn in turns]
+
+
+def turns_from(message: Any) -> tuple[Turn, ...]:
+    """The turns that ``turns_message`` made plain.
+
+    Raises:
+        FrameError: they are not.
+    """
+    try:
+        return tuple(Turn(role, text) for role, text in message)
+    except (TypeError, ValueError) as error:
+        raise FrameError(f"not the turns of a conversation: {error}") from error
+
+
+def usage_from(message: Any) -> Usage:
+    """The usage that ``as_message`` made plain.
+
+    Raises:
+        FrameError: it is not one, or counts in anything but whole numbers.
+    """
+    usage = from_message(Usage, message)
+    counts = (usage.prompt_tokens, usage.reused_tokens, usage.new_tokens, usage.context_tokens or 0, usage.cache_bytes or 0)
+    if not all(isinstance(count, int) for count in counts) or usage.ended not in get_args(Ended):
+        raise FrameError("not what an answer took")
+    return replace(usage, notes=tuple(printable(note) for note in usage.notes))
 
 
 def clip_message(clip: Clip) -> Message:
