@@ -45,12 +45,17 @@ log = logging.getLogger(__name__)
 
 STOP_SECONDS = 0.4
 """A question that was stopped ends for whoever asked after so long at most, even if its runner takes longer to notice."""
-LONGEST_JOIN = 24_000
-"""Characters of parts' answers that are put together at once, about 6000 tokens; more are put together group by group."""
+LONGEST_JOIN_TOKENS = 6000
+"""Of parts' answers that are put together at once, or half of the system's context if that is less; more are put together
+group by group."""
+LONGEST_HISTORY = 24_000
+"""Characters of earlier questions and answers that go along then; half as many as the context has tokens if that is less."""
 WORD_FOR_WORD: tuple[Task, ...] = ("transcription", "translation")
 """Tasks that follow the clip from its start to its end, so that pieces can be joined."""
 
 Happening = Event | Step | Answered
+_Titled = tuple[str, ChatResult]
+"""An answer and what it is about: "Part 2 of 3 (28:12 to 55:40)"."""
 
 
 class RunsTurns(Protocol):
@@ -115,6 +120,7 @@ class Asking:
         self._text = ""  # of the running step
         self._parts: tuple[Part, ...] = ()
         self._hearing: tuple[int, float, float] | None = None  # the part that is being asked about
+        self._is_whole = True  # what comes now is the answer itself
         self._notes: tuple[str, ...] = ()
         self._batches: Batches[Happening] = Batches(1, lambda event: isinstance(event, Answered))
         self._conversation = conversation
@@ -202,8 +208,8 @@ class Asking:
         rate = self._clip.sample_rate
         cuts = cut_at_pauses(self._clip.samples, longest_seconds, sample_rate=rate)
         self._note(
-            f"The clip is longer than {length_words(longest_seconds)}, the most that one prompt holds: it was asked about in "
-            f"{len(cuts)} parts, cut at pauses, and their answers were put together without hearing the clip again."
+            f"The clip is longer than {length_words(longest_seconds)}, the most that one prompt holds: it is asked about in "
+            f"{len(cuts)} parts, cut at pauses, and their answers are put together without hearing the clip again."
         )
         kept = {part.number: part for part in self._exchange.parts}
         for number, (first, last) in enumerate(cuts, 1):
@@ -221,26 +227,30 @@ class Asking:
             with self._lock:
                 self._hearing = None
                 self._parts += (Part(number, start, end, result),)
-        self._end(self._joined([(_heading(part, len(cuts)), part.result.text) for part in self._parts]))
+        self._end(self._joined([(_heading(part, len(cuts)), part.result) for part in self._parts]))
 
-    def _joined(self, answers: Sequence[tuple[str, str]]) -> ChatResult:
-        """One answer from the answers under their headings; several rounds if they are too long for one."""
-        groups = _grouped(answers)
+    def _joined(self, answers: list[_Titled]) -> ChatResult:
+        """One answer from several; in more than one round if they are too long for one."""
+        context = min((_context(result) for _, result in answers), default=math.inf)
+        groups = _grouped(answers, min(LONGEST_JOIN_TOKENS, context / 2))
         while len(groups) > 1:
-            joined: list[tuple[str, str]] = []
+            answers = []
             for number, group in enumerate(groups, 1):
-                self._step(f"putting the parts together, group {number} of {len(groups)}")
-                result = self._join(group)
-                if result.status != "ok":
-                    return result
-                joined.append((f"{group[0][0]} – {group[-1][0]}", result.text))
-            groups = _grouped(joined)
+                title, result = group[0]
+                if len(group) > 1:
+                    self._step(f"putting the parts together, group {number} of {len(groups)}")
+                    title, result = f"{title} – {group[-1][0]}", self._join(group, context)
+                    if result.status != "ok":
+                        return result
+                answers.append((title, result))
+            groups = _grouped(answers, min(LONGEST_JOIN_TOKENS, context / 2))
         self._step("putting the parts together", is_whole=True)
-        return self._join(groups[0])
+        return self._join(groups[0], context)
 
-    def _join(self, answers: Sequence[tuple[str, str]]) -> ChatResult:
-        request = joining_request(self._exchange.prompt.text, answers)
-        return self._chat(None, turns_of_whole(self._asked, request), _whole_id(self._asked.id))
+    def _join(self, answers: list[_Titled], context: float) -> ChatResult:
+        request = joining_request(self._exchange.prompt.text, [(title, result.text) for title, result in answers])
+        turns = turns_of_whole(self._asked, request, most_characters=int(min(LONGEST_HISTORY, context / 2)))
+        return self._chat(None, turns, _whole_id(self._asked.id))
 
     def _chat(self, clip: Clip | None, turns: tuple[Turn, ...], key: str) -> ChatResult:
         options = ChatOptions(
@@ -260,7 +270,7 @@ class Asking:
         with self._lock:
             if self._ended:
                 return
-            self._text = ""
+            self._text, self._is_whole = "", is_whole
             self._batches.put(Step(self._contender, says, self._parts, is_whole))
 
     def _note(self, note: str) -> None:
@@ -287,14 +297,14 @@ class Asking:
             text, notes = result.text or self._text, _remarks(result)
         parts = self._parts
         if self._hearing is not None and isinstance(result, ChatResult):
-            parts, text = (*parts, Part(*self._hearing, replace(result, text=text))), ""
+            parts = (*parts, Part(*self._hearing, replace(result, text=text)))
         return replace(
             self._exchange,
             state=result.status,
             step=None,
             done_bytes=None,
             total_bytes=None,
-            text=text,
+            text=text if self._is_whole else "",
             result=result,
             parts=parts,
             notes=tuple(dict.fromkeys((*self._notes, *notes))),
@@ -340,16 +350,22 @@ def _heading(part: Part, of: int) -> str:
     return f"Part {part.number} of {of} ({clock(part.start)} to {clock(part.end)})"
 
 
-def _grouped(answers: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
-    """Neighbours together, up to ``LONGEST_JOIN`` characters but at least two, so that each round leaves fewer."""
-    groups: list[list[tuple[str, str]]] = [[]]
-    for answer in answers:
-        length = sum(len(text) for _, text in (*groups[-1], answer))
-        if len(groups[-1]) >= 2 and length > LONGEST_JOIN:
+def _context(result: ChatResult) -> float:
+    tokens = result.usage.context_tokens if result.usage is not None else None
+    return math.inf if tokens is None else tokens
+
+
+def _grouped(answers: Sequence[_Titled], most_tokens: float) -> list[list[_Titled]]:
+    """Neighbours together, up to so many tokens but at least two, so that each round leaves fewer."""
+    groups: list[list[_Titled]] = [[]]
+    tokens = 0
+    for title, result in answers:
+        new_tokens = result.usage.new_tokens if result.usage is not None else 0
+        if len(groups[-1]) >= 2 and tokens + new_tokens > most_tokens:
             groups.append([])
-        groups[-1].append(answer)
-    if len(groups) > 1 and len(groups[-1]) == 1:  # nothing to put together with
-        groups[-2:] = [groups[-2] + groups[-1]]
+            tokens = 0
+        groups[-1].append((title, result))
+        tokens += new_tokens
     return groups
 
 

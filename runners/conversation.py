@@ -11,7 +11,7 @@ answer, nor what came before a fault.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -253,7 +253,7 @@ def new(contender: Contender, clip: Clip) -> Conversation:
 
 def turns_of(conversation: Conversation) -> tuple[Turn, ...]:
     """What the system is told for the last question: earlier questions with their answers, then the question."""
-    return (*_history(conversation), _question(conversation))
+    return (*(turn for pair in _said(conversation) for turn in pair), _question(conversation))
 
 
 def turns_of_part(conversation: Conversation, number: int) -> tuple[Turn, ...]:
@@ -266,12 +266,19 @@ def turns_of_part(conversation: Conversation, number: int) -> tuple[Turn, ...]:
     return (*history, _question(conversation))
 
 
-def turns_of_whole(conversation: Conversation, request: str) -> tuple[Turn, ...]:
+def turns_of_whole(conversation: Conversation, request: str, *, most_characters: int) -> tuple[Turn, ...]:
     """As ``turns_of``, for the turn that puts the parts' answers together: ``request`` has them all.
 
-    Long transcripts are left out: they would take more room than everything else together.
+    Of what was said before, transcripts of the whole clip are left out, for their length, and the oldest exchanges beyond
+    ``most_characters``.
     """
-    return (*_history(conversation, in_parts=True), Turn("user", request))
+    history: list[Turn] = []
+    for question, answer in reversed(list(_said(conversation, in_parts=True))):
+        most_characters -= len(question.text) + len(answer.text)
+        if most_characters < 0:
+            break
+        history[:0] = (question, answer)
+    return (*history, Turn("user", request))
 
 
 def fold(conversation: Conversation, event: Event | Step | Answered) -> Conversation:
@@ -323,10 +330,10 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
 
 
-def _history(conversation: Conversation, *, in_parts: bool = False) -> Iterable[Turn]:
+def _said(conversation: Conversation, *, in_parts: bool = False) -> Iterator[tuple[Turn, Turn]]:
     for exchange in conversation.exchanges[:-1]:
         if exchange.state in ("ok", "cancelled") and exchange.text and (exchange.parts or not in_parts):
-            yield from _pair(exchange.prompt, exchange.text)
+            yield _pair(exchange.prompt, exchange.text)
 
 
 def _pair(prompt: Prompt, answer: str) -> tuple[Turn, Turn]:

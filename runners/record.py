@@ -18,9 +18,9 @@ from runners.terminal import plain
 VERSION = 1
 """Of the JSON; counted up when a reader of the last one would misunderstand the next."""
 
-_INLINE = re.compile(r"[\\`*_\[\]<>|~&$]")
+_INLINE = re.compile(r"[\\`*_\[\]<>|~&$#]")
 _AUTOLINK = re.compile(r"(?<=[A-Za-z]):(?=\S)|(?<=\bwww)\.", re.IGNORECASE)
-_AT_THE_START = re.compile(r"(?:[#+=-]|(?<=\d)[.)])")
+_AT_THE_START = re.compile(r"(?:[+=-]|(?<=\d)[.)])")
 
 
 def to_dict(conversation: Conversation) -> dict[str, Any]:
@@ -147,14 +147,13 @@ def _quote(text: str) -> str:
 def escaped(text: str) -> str:
     r"""Text as Markdown that shows just that text, its line ends and indents kept.
 
-    >>> print(escaped("# not a heading\n<b> & *a*\n  1. first"))
-    \# not a heading\
-    \<b\> \& \*a\*\
-      1\. first
+        # not a heading      ->  \# not a heading\
+        <b> & *a*            ->  \<b\> \& \*a\*\
+          1. first           ->    1\. first           (the indent in no-break spaces)
 
     What a terminal or an editor would obey (escapes, direction overrides) becomes a replacement character.
     """
-    lines = [_escaped_line(line) for line in text.strip("\n").splitlines()]
+    lines = [_escaped_line(line) for line in text.strip("\n").splitlines() or [""]]
     # A line's end is nothing in Markdown unless a backslash stands there; between paragraphs, and last, it would be shown.
     following = [*lines[1:], ""]
     return "\n".join(line + "\\" if line and after else line for line, after in zip(lines, following, strict=True))
