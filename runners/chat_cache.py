@@ -1,4 +1,4 @@
-"""What conversations keep between their turns: key-value caches, within a budget of memory, the least recently used going first.
+"""What conversations keep between their turns: key-value caches, within a budget of memory. The least recently used goes first.
 
 Knows what a cache holds and how to cut it back; how it is filled is ``runners.generation``'s to know.
 """

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gc
 import math
+import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -23,7 +24,7 @@ from runners.base import ChatOptions, Ended, OutOfMemory, Progress, PromptError,
 from runners.chat_cache import ChatCache, Kept, common_length
 
 LIKELIEST = 50
-"""A sampled token is one of so many, so that the long tail of a vocabulary has no say; transformers' own default for ``top_k``."""
+"""A sampled token is one of so many: the long tail of a vocabulary has no say. Transformers' own default for ``top_k``."""
 SHORTEST_LOOP_TOKENS = 48
 """A cycle is a loop once it has filled so many tokens: longer than what a person says by way of emphasis."""
 LONGEST_CYCLE_TOKENS = 128
@@ -106,6 +107,21 @@ class Detokeniser:
 
     def _text(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)) if ids else ""
+
+
+def plain_ids(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of somebody's text; what looks like a control token in it stays ordinary text."""
+    added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
+    # Taken apart after its first character, a control token is none. Asking the tokenizer not to look for special tokens
+    # would not do: it finds those all the same that were added without being called special.
+    parts = re.split(f"(?<=.)(?={'|'.join(re.escape(token[1:]) for token in added if len(token) > 1)})", text, flags=re.DOTALL)
+    ids: list[int] = []
+    for part in parts:
+        ids += tokenizer(part, add_special_tokens=False, split_special_tokens=True).input_ids
+    control = set(tokenizer.get_added_vocab().values())
+    if control.intersection(ids):
+        raise PromptError("The text holds a control token that cannot be made harmless.", "Leave it out.")
+    return ids
 
 
 def loops(ids: Sequence[int]) -> bool:
@@ -322,10 +338,12 @@ def answer(
     )
 
 
-def write(network: Network, wire: Wire, most_tokens: int, progress: Progress, before: str = "") -> tuple[str, Ended]:
+def write(
+    network: Network, wire: Wire, most_tokens: int, progress: Progress, whole: Callable[[str], str] = str
+) -> tuple[str, Ended]:
     """Answer a prompt that is no conversation: returns the whole text, and how it ended.
 
-    ``before`` is the text of earlier pieces, for the partial texts that are told on the way.
+    ``whole`` makes of the text so far what is told on the way, such as what earlier pieces have said before it.
     """
     pieces = answer(network, wire, ChatOptions("", most_tokens), progress)
     text, due = "", time.monotonic() + PARTIAL_EVERY_SECONDS
@@ -336,7 +354,7 @@ def write(network: Network, wire: Wire, most_tokens: int, progress: Progress, be
             usage: Usage = end.value
             return text.strip(), usage.ended
         if time.monotonic() >= due:
-            progress.partial((before + text).strip())
+            progress.partial(whole(text.strip()))
             due = time.monotonic() + PARTIAL_EVERY_SECONDS
 
 
@@ -371,9 +389,10 @@ def give_back(model: Any) -> None:
     import torch
 
     gc.collect()
-    device = getattr(torch, model.device.type, None)
-    with suppress(AttributeError, RuntimeError):
-        device.empty_cache()
+    device: Any = getattr(torch, model.device.type, None)
+    if hasattr(device, "empty_cache"):  # a CPU has none
+        with suppress(RuntimeError):
+            device.empty_cache()
 
 
 def _refuse_misfit(network: Network, wire: Wire) -> None:
