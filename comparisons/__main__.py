@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import json
 import logging
 import os
@@ -23,10 +22,12 @@ from comparisons.compare import Comparison, begin, fold
 from comparisons.normalise import NORMALISERS, choose
 from comparisons.reference import text_of
 from comparisons.run import Cancels, Comparing
-from runners import catalogue
-from runners.base import Clip, Contender, RunnerError, TranscribeOptions
+from runners.base import Clip, Contender, PromptError, RunnerError
+from runners.contenders import contender_for, split_name
 from runners.events import Event, Finished
+from runners.prompts import VARIABLES, Templates
 from runners.settings import Settings, SettingsError, read_settings
+from runners.terminal import PipeClosed, results
 
 if TYPE_CHECKING:
     from runners.pool import Pool
@@ -39,7 +40,9 @@ GRACE_SECONDS = 15.0
 
 EPILOG = """\
 A runner is named family (its default model) or family:model[@revision], where model is a hub id or a local folder;
-"python -m runners" lists them. A comma inside a folder's name is written "\\,".
+"python -m runners" lists them. A comma inside a folder's name is written "\\,". A system that takes a prompt can be told what
+to do by a prompt template after a #: "phi4-multimodal#verbatim,phi4-multimodal#readable" are two contenders. Only
+transcriptions are scored.
 
 formats:
   table   for people; several clips are followed by counts pooled over all
@@ -65,10 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(wanted.clips) > 1 and (wanted.reference is not None or wanted.reference_file is not None):
         parser.error("a reference belongs to one clip, and there are several")
     try:
-        settings = read_settings()
+        settings = read_settings(prompts_file=wanted.prompts)
         reference = wanted.reference if wanted.reference_file is None else text_of(wanted.reference_file.read_bytes())
-        options = TranscribeOptions(language=wanted.language)
-        contenders = list(dict.fromkeys(Contender(catalogue.spec_for(name), options) for name in wanted.runners))
+        contenders = _contenders(wanted, Templates.of(settings))
     except SettingsError as error:
         parser.error(str(error))
     except ValueError as error:
@@ -81,15 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--output: there is no folder {wanted.output.parent}")
     if wanted.output is not None and not _writable(wanted.output):
         parser.error(f"--output: {wanted.output} cannot be written")
-    out = sys.stdout
-    if isinstance(out, io.TextIOWrapper):  # on some systems a pipe gets an encoding that lacks most of the world's letters
-        out.reconfigure(encoding=None if out.isatty() else "utf-8", errors="backslashreplace")
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # a library that prints must not print into the results
+        with results() as out:
             return _run(wanted, settings, contenders, reference, out)
-    except BrokenPipeError:
-        # Nobody reads any more. What is still buffered must not raise again while the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+    except PipeClosed:
         return PIPE_CLOSED
 
 
@@ -109,6 +106,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="A,B,…",
         help="the systems, separated by commas; may be given more than once",
     )
+    parser.add_argument(
+        "--var",
+        metavar="K=V",
+        action="append",
+        type=_variable,
+        default=[],
+        help=f"what a {{variable}} of the prompt templates is, one of {', '.join(VARIABLES)}; may be given more than once",
+    )
+    parser.add_argument("--prompts", metavar="F", type=Path, help="more prompt templates: TOML, or the page's export")
     parser.add_argument("--reference", metavar="TEXT", help='the true text; "" if nothing is said')
     parser.add_argument("--reference-file", type=Path, metavar="F", help="a text file with the true text")
     parser.add_argument(
@@ -129,6 +135,31 @@ def _names(text: str) -> list[str]:
     if not names:
         raise argparse.ArgumentTypeError("no system is named")
     return names
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a variable with its value; write NAME=VALUE")
+    return name.strip(), value
+
+
+def _contenders(wanted: argparse.Namespace, templates: Templates) -> list[Contender]:
+    """The contenders that are named, each once.
+
+    Raises:
+        RunnerError: a system, template or variable is not known, has no value, or is a variable of none of them.
+    """
+    values = dict(wanted.var)
+    chosen = [contender_for(name, templates, values, wanted.language) for name in wanted.runners]
+    used = [templates.get(template) for _, template in map(split_name, wanted.runners) if template is not None]
+    idle = [name for name in values if not any(name in template.variables for template in used)]
+    if idle:
+        raise PromptError(
+            f"--var {idle[0]}: none of the contenders has a prompt template with {{{idle[0]}}}.",
+            "Leave it out, or name a template after a #, such as phi4-multimodal#terms.",
+        )
+    return list(dict.fromkeys(chosen))
 
 
 def _language(text: str) -> str:
@@ -270,7 +301,7 @@ class _Bar:
         self._bar = tqdm(total=total, unit="run", file=sys.stderr, disable=not shown, leave=False, **width)
 
     def show(self, source: str, event: Event) -> None:
-        self._bar.set_description_str(f"{source}: {event.contender.spec.label}", refresh=False)
+        self._bar.set_description_str(f"{source}: {event.contender.label}", refresh=False)
         self._bar.set_postfix_str(type(event).__name__.lower(), refresh=True)
         if isinstance(event, Finished):
             self._bar.update()

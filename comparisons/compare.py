@@ -6,21 +6,33 @@ Pure: it knows nothing of threads, processes, clocks or pages. Who draws a compa
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 from comparisons.marks import Mark, marks, plain
 from comparisons.normalise import Normaliser, choose
 from comparisons.score import Score, score
-from runners.base import Clip, Contender, TranscriptionResult
+from runners.base import Clip, Contender, Task, TranscriptionResult
 from runners.events import Event, Finished, Loading, Partial, Queued, Running
+from runners.oddities import oddities
 
 log = logging.getLogger(__name__)
 
 State = Literal["queued", "loading", "running", "ok", "skipped", "cancelled"]
 Order = Literal["chosen", "wer", "rtf", "name"]
 ORDERS: tuple[Order, ...] = ("chosen", "wer", "rtf", "name")
+
+_WHAT_IT_IS: Mapping[Task, str] = MappingProxyType(
+    {
+        "transcription": "a transcript",
+        "translation": "a translation",
+        "summarization": "a summary",
+        "question": "an answer",
+        "chat": "an answer",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ class Column:
     result: TranscriptionResult | None = None
     """Set once the state is ok, skipped or cancelled."""
     score: Score | None = None
-    """None without a reference, and for anything but ok."""
+    """None without a reference, for anything but ok, and for what was told to do something else than transcribe."""
     marks: tuple[Mark, ...] = ()
     """The transcript, word by word, for ok."""
     score_error: str | None = None
@@ -48,6 +60,26 @@ class Column:
     @property
     def finished(self) -> bool:
         return self.result is not None
+
+    @property
+    def not_scored(self) -> str | None:
+        """Why it can have no score, whatever the reference: "not scored: a summary". None if it can."""
+        prompt = self.contender.options.prompt
+        return None if self.contender.is_scored or prompt is None else f"not scored: {_WHAT_IT_IS[prompt.task]}"
+
+    @property
+    def oddities(self) -> tuple[str, ...]:
+        """What in a prompted system's text looks like its own words: "begins with a preamble". The text keeps them."""
+        transcript = self.result.transcript if self.result else None
+        return oddities(transcript.text) if transcript is not None and self.contender.spec.takes_prompt else ()
+
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """Where a system that hears only so much at once had the clip cut, in seconds from its start."""
+        transcript = self.result.transcript if self.result else None
+        if transcript is None or self.contender.spec.longest_transcribed_seconds is None:
+            return ()
+        return tuple(segment.start for segment in transcript.segments[1:] if segment.start is not None)
 
 
 @dataclass(frozen=True)
@@ -133,7 +165,7 @@ def ordered(comparison: Comparison, by: Order = "wer") -> tuple[Column, ...]:
             value = column.score.headline[1]
         elif by == "rtf" and column.state == "ok" and column.result is not None:
             value = column.result.rtf
-        name = column.contender.spec.label.casefold() if by == "name" else ""
+        name = column.contender.label.casefold() if by == "name" else ""
         return group, value is None, value or 0.0, name
 
     return tuple(sorted(comparison.columns, key=place))
@@ -170,7 +202,7 @@ def _scored(comparison: Comparison, column: Column) -> Column:
         return column
     unscored = replace(column, score=None, score_error=None, marks=plain(transcript))
     reference = comparison.reference
-    if reference is None:
+    if reference is None or not column.contender.is_scored:
         return unscored
     try:
         scored = score(reference, transcript.text, comparison.normaliser, comparison.language)

@@ -14,6 +14,7 @@ of a score are therefore not the number of marks.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -64,8 +65,17 @@ class _Group:
 
 
 def plain(transcript: Transcript) -> tuple[Mark, ...]:
-    """The transcript with nothing marked."""
-    return tuple(Mark(piece.text, "plain", None, piece.start, piece.end) for piece in _timed_words(transcript))
+    """The transcript with nothing marked, and with its line breaks: a summary's points stand one on each line."""
+    breaks = [_break(found[0]) for found in re.finditer(r"\s+", transcript.text.strip())]
+    return tuple(
+        Mark(piece.text, "plain", None, piece.start, piece.end, after)
+        for piece, after in zip(_timed_words(transcript), [*breaks, " "], strict=False)
+    )
+
+
+def _break(space: str) -> str:
+    """White space as it is shown: at most one empty line."""
+    return "\n" * min(2, space.count("\n")) or " "
 
 
 def marks(

@@ -46,7 +46,8 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
     """A comparison as JSON has it; the results in the order in which the contenders were chosen.
 
     Rates are fractions, times seconds, memory MB of a million bytes. The four counts are words, or characters where
-    ``unit`` says so.
+    ``unit`` says so. ``scored`` is false for what was told to do something else than transcribe; ``cuts`` are the times at
+    which the clip was cut for a system that hears only so much at once.
     """
     return {
         "clip": {"source": comparison.source, "seconds": _number(comparison.seconds)},
@@ -57,13 +58,15 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
 
 def _result(column: Column) -> dict[str, Any]:
     spec, result, score = column.contender.spec, column.result, column.score
+    prompt = column.contender.options.prompt
+    transcript = result.transcript if result else None
     rtf = _number(result.rtf) if result else None
     return {
         "contender": column.contender.name,
         "runner": spec.family,
         "model": spec.model,
         "status": column.state,
-        "transcript": result.transcript.text if result and result.transcript else None,
+        "transcript": transcript.text if transcript else None,
         "error": result.error if result else None,
         "stage": result.stage if result else None,
         "wer": score.wer if score else None,
@@ -82,6 +85,14 @@ def _result(column: Column) -> dict[str, Any]:
         "peak_memory_mb": round(result.peak_memory / 1e6, 1) if result and result.peak_memory is not None else None,
         "fix": result.fix if result else None,
         "unit": score.unit if score else None,
+        "revision": spec.revision,
+        "template": prompt.template if prompt else None,
+        "task": prompt.task if prompt else "transcription",
+        "prompt": prompt.text if prompt else None,
+        "scored": column.contender.is_scored,
+        "notes": list(transcript.notes) if transcript else [],
+        "oddities": list(column.oddities),
+        "cuts": [_number(cut) for cut in column.cuts],
     }
 
 
@@ -100,7 +111,7 @@ def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
     rows = [
         {
             "Clip": _cell(comparison.source),
-            "System": _cell(column.contender.spec.label),
+            "System": _cell(column.contender.label),
             "State": figures.state_word(column.state),
             "WER %": _rounded(score.wer, 100, 1) if score else None,
             "CER %": _rounded(score.cer, 100, 1) if score else None,
@@ -116,6 +127,7 @@ def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
             "Precision": result.dtype if result else None,
             "Memory MB": _rounded(result.peak_memory, 1e-6, 0) if result else None,
             "Reason": _cell(result.error) if result else None,
+            "Notes": _cell("; ".join(_remarks(column))) or None,
         }
         for comparison in _several(comparisons)
         for column in ordered(comparison, by)
@@ -131,7 +143,8 @@ def _rounded(value: float | None, factor: float, digits: int) -> float | None:
 
 
 def to_csv(comparisons: Comparison | Iterable[Comparison]) -> str:
-    """A row for each column, with the names and units of ``to_dict``; ``runs`` are separated by spaces.
+    """A row for each column, with the names and units of ``to_dict``; what is a list there is one cell, runs and cuts
+    separated by spaces, notes and oddities by "; ".
 
     Text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
@@ -146,7 +159,8 @@ def to_csv(comparisons: Comparison | Iterable[Comparison]) -> str:
                 "normaliser": whole["normaliser"]["name"],
                 "normaliser_version": whole["normaliser"]["version"],
                 **result,
-                "runs": " ".join(str(run) for run in result["runs"]),
+                **{name: " ".join(str(each) for each in result[name]) for name in ("runs", "cuts")},
+                **{name: "; ".join(result[name]) for name in ("notes", "oddities")},
             }
             if writer is None:
                 writer = csv.DictWriter(out, list(row), lineterminator="\n")
@@ -181,7 +195,7 @@ def pooled_rows(comparisons: Iterable[Comparison]) -> list[Pooled]:
         ]
         audio = sum(seconds for _, seconds in timed)
         rtf = sum(work for work, _ in timed) / audio if audio else None
-        rows.append(Pooled(name, pairs[0][1].contender.spec.label, len(ran), whole, rtf))
+        rows.append(Pooled(name, pairs[0][1].contender.label, len(ran), whole, rtf))
 
     def place(row: Pooled) -> tuple[bool, float]:
         rate = row.score.headline[1] if row.score else None
@@ -208,7 +222,7 @@ def _clip_text(comparison: Comparison, by: Order) -> str:
     rows = [["", "WER", "S I D of N", "CER", "RTF", "RTFx", "time", "load", "ran on", "memory"]]
     texts = []
     for column in ordered(comparison, by):
-        label, result = _clean(column.contender.spec.label), column.result
+        label, result = _clean(column.contender.label), column.result
         if column.state == "ok" and result is not None and result.transcript is not None:
             place = " ".join(part for part in (result.device and figures.device(result.device), result.dtype) if part)
             rows.append(
@@ -221,11 +235,19 @@ def _clip_text(comparison: Comparison, by: Order) -> str:
                     figures.bytes_(result.peak_memory) if result.peak_memory is not None else "",
                 ]
             )
-            texts.append(f"{label}: {_clean(result.transcript.text) or '(heard nothing)'}")
+            lines_heard = [_clean(line) for line in result.transcript.text.splitlines() if line.strip()]
+            texts.append(f"{label}: " + "\n    ".join(lines_heard or ["(heard nothing)"]))
+            texts += [f"  note: {_clean(remark)}" for remark in (*result.transcript.notes, *_remarks(column))]
         else:
             why = " ".join(_clean(part) for part in (result and result.error, result and result.fix) if part)
             rows.append([label, column.state + (f": {why}" if why else "")])
     return "\n".join([*lines, _aligned(rows) + "".join(f"\n{text}" for text in texts), ""])
+
+
+def _remarks(column: Column) -> list[str]:
+    """What a reader of its text should know, besides what its runner says."""
+    cuts = [f"cut at {', '.join(figures.clock(cut) for cut in column.cuts)}"] if column.cuts else []
+    return [*([column.not_scored] if column.not_scored else []), *column.oddities, *cuts]
 
 
 def _rates(score: Score | None, rtf: float | None) -> list[str]:

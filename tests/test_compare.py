@@ -11,7 +11,18 @@ import pytest
 from comparisons import compare as compare_module
 from comparisons.compare import Column, Comparison, Order, begin, fold, ordered, rescored, with_reference
 from comparisons.normalise import normaliser
-from runners.base import Clip, Contender, RunnerSpec, Status, Transcript, TranscriptionResult
+from runners.base import (
+    Clip,
+    Contender,
+    Prompt,
+    RunnerSpec,
+    Segment,
+    Status,
+    Task,
+    TranscribeOptions,
+    Transcript,
+    TranscriptionResult,
+)
 from runners.events import Event, Finished, Loading, Partial, Queued, Running
 
 
@@ -177,3 +188,87 @@ def test_a_fault_in_scoring_never_costs_the_transcript(monkeypatch: pytest.Monke
 def test_a_comparison_can_lie_in_a_session() -> None:
     comparison = folded(begin(clip(), [A, B]), ok(A, "red"), ended(B, "skipped"))
     assert copy.deepcopy(comparison) == comparison
+
+
+PROMPTED = RunnerSpec(
+    "prompted", "Prompted", "runners.scripted:Scripted", is_default=True, takes_prompt=True, longest_transcribed_seconds=40
+)
+
+
+def told(task: Task, template: str = "mine") -> Contender:
+    return Contender(PROMPTED, TranscribeOptions(prompt=Prompt(template, task, "Do it.")))
+
+
+def test_two_templates_of_one_system_are_two_columns_scored_apart() -> None:
+    first, second = told("transcription", "verbatim"), told("transcription", "readable")
+    comparison = folded(begin(clip(), [first, second]), ok(second, "red"), ok(first, "red green blue white"))
+    assert names(comparison.columns) == ["prompted#verbatim", "prompted#readable"]
+    assert [each.score.wer for each in comparison.columns if each.score] == [0.0, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("task", "why"),
+    [
+        ("translation", "not scored: a translation"),
+        ("summarization", "not scored: a summary"),
+        ("question", "not scored: an answer"),
+        ("chat", "not scored: an answer"),
+    ],
+)
+def test_only_a_transcription_is_scored_whatever_becomes_of_the_reference(task: Task, why: str) -> None:
+    who = told(task)
+    comparison = folded(begin(clip(), [who, A]), ok(who, "red green blue white"), ok(A, "red"))
+    for after in (comparison, rescored(comparison, normaliser("none")), with_reference(comparison, "red green blue white")):
+        assert column(after, who).score is None
+        assert column(after, who).score_error is None
+        assert {mark.kind for mark in column(after, who).marks} == {"plain"}
+        assert column(after, A).score is not None
+    assert column(comparison, who).not_scored == why
+    assert column(comparison, A).not_scored is None
+    assert names(ordered(comparison, "wer")) == ["alpha", "prompted#mine"]  # what has no rate comes after what has one
+
+
+def test_a_models_own_words_are_flagged_and_stay_in_text_and_score() -> None:
+    who = told("transcription")
+    text = "Sure, here is the transcription: red green blue white"
+    done = column(folded(begin(clip(), [who]), ok(who, text)), who)
+    assert done.oddities == ("begins with a preamble",)
+    assert done.result is not None
+    assert done.result.transcript is not None
+    assert done.result.transcript.text == text
+    assert done.score is not None
+    assert done.score.insertions == 5
+
+
+def test_a_system_that_takes_no_prompt_says_what_it_heard() -> None:
+    assert column(folded(begin(clip(), [A]), ok(A, "I'm sorry, but I can't come.")), A).oddities == ()
+    asked_nothing = Contender(PROMPTED)  # its family's own wording is a prompt too
+    done = column(folded(begin(clip(), [asked_nothing]), ok(asked_nothing, "I'm sorry, but I can't come.")), asked_nothing)
+    assert done.oddities == ("looks like a refusal",)
+
+
+def test_where_a_clip_was_cut_can_be_seen() -> None:
+    pieces = (
+        Segment("red", 0.0, 30.5),
+        Segment("green", 31.25, 60.0),
+        Segment("blue", None, None),
+        Segment("white", 91.0, 92.0),
+    )
+    heard = Transcript("red green blue white", segments=pieces)
+    who, other = told("transcription"), A
+    comparison = folded(
+        begin(clip(), [who, other]),
+        Finished(who, TranscriptionResult(who, "ok", heard)),
+        Finished(other, TranscriptionResult(other, "ok", heard)),
+    )
+    assert column(comparison, who).cuts == (31.25, 91.0)
+    assert column(comparison, other).cuts == ()  # its segments are phrases, not pieces of the clip
+    assert [mark.start for mark in column(comparison, who).marks] == [0.0, 31.25, None, 91.0]
+
+
+def test_columns_that_have_not_finished_have_no_flags() -> None:
+    who = told("summarization")
+    running = column(folded(begin(clip(), [who]), Partial(who, "Sure, here is the summary:")), who)
+    assert (running.oddities, running.cuts) == ((), ())
+    skipped = column(folded(begin(clip(), [who]), ended(who, "skipped")), who)
+    assert (skipped.oddities, skipped.cuts, skipped.score) == ((), (), None)

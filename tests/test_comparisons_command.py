@@ -40,6 +40,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script(here / "hears.json", [{"say": "hello there, world"}])
     script(here / "with, comma.json", [{"say": "hello"}])
     script(here / "fails.json", [{"raise": "The model is tired.", "fix": "Let it sleep."}])
+    told = {"load": [], "takes": [[{"say": "hello"}]], "prompted": {"readable": [{"say": "Sure, here is the text: hello"}]}}
+    (here / "told.json").write_text(json.dumps({**told, "repeat": True}))
+    (here / "house.toml").write_text('[greet]\ntask = "summarization"\ntext = "Greet {topic} in {language}."')
     script(here / "waits.json", [{"say": "hello"}, {"wait": 600}])
     return here
 
@@ -147,6 +150,40 @@ def test_html_goes_into_a_file_and_the_comparison_is_kept(folder: Path) -> None:
     assert (code, out) == (0, ""), err
     assert (folder / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert len(list((folder / "kept").glob("*.json"))) == 1
+
+
+def test_two_templates_of_one_system_are_two_contenders(folder: Path) -> None:
+    told = "scripted:./told.json"
+    code, out, err = command(
+        folder,
+        "hello.wav",
+        "--runners",
+        f"{told},{told}#readable,{told}#greet",
+        "--prompts",
+        "house.toml",
+        "--var",
+        "topic=the world",
+        "--var",
+        "language=German",
+        "--reference",
+        "hello",
+        "--format",
+        "json",
+    )
+    assert code == 0, err
+    plain, readable, greet = json.loads(out)["results"]
+    assert [each["contender"] for each in (plain, readable, greet)] == [told, f"{told}#readable", f"{told}#greet"]
+    assert (plain["template"], plain["task"], plain["prompt"], plain["scored"]) == (None, "transcription", None, True)
+    assert (plain["wer"], readable["wer"], greet["wer"]) == (0.0, 5.0, None)
+    assert readable["transcript"] == "Sure, here is the text: hello"
+    assert readable["oddities"] == ["begins with a preamble"]
+    assert (greet["task"], greet["prompt"], greet["scored"]) == ("summarization", "Greet the world in German.", False)
+
+
+def test_a_system_that_takes_no_prompt_is_skipped_by_name(folder: Path) -> None:
+    code, out, _ = command(folder, "hello.wav", "--runners", f"moonshine#verbatim,{HEARS}", "--format", "json")
+    assert code == 0
+    assert "takes no prompt" in json.loads(out)["results"][0]["error"]
 
 
 def test_when_all_are_skipped_the_exit_code_is_3(folder: Path) -> None:
@@ -285,12 +322,21 @@ def read_or_end(terminal: int) -> bytes:
         (["x.wav", "--runners", "scripted", "--reference-file", "sound.txt"], "sound.txt: This is not a text file"),
         (["x.wav", "--runners", "scripted", "--output", "no-such-folder/x.html"], "no-such-folder"),
         (["x.wav", "--runners", "scripted", "--output", "."], "cannot be written"),
+        (["x.wav", "--runners", "scripted#verbatm"], 'Did you mean "verbatim"?'),
+        (["x.wav", "--runners", "scripted#terms"], "lacks {terms}"),
+        (["x.wav", "--runners", "scripted#terms", "--var", "terms"], "write NAME=VALUE"),
+        (["x.wav", "--runners", "scripted#terms", "--var", "tems=x"], "Did you mean {terms}"),
+        (["x.wav", "--runners", "scripted#verbatim,scripted", "--var", "terms=x"], "none of the contenders"),
+        (["x.wav", "--runners", "scripted", "--var", "terms=x"], "phi4-multimodal#terms"),
+        (["x.wav", "--runners", "scripted", "--prompts", "no-such-file.toml"], "no-such-file.toml cannot be read"),
+        (["x.wav", "--runners", "scripted", "--prompts", "bad.toml"], "no task"),
     ],
 )
 def test_wrong_usage_is_explained_with_exit_code_2(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.toml").write_text('[mine]\ntask = "sing"\ntext = "Listen."')
     (tmp_path / "sound.txt").write_bytes(b"RIFF\0\0\0\0WAVE")
     with pytest.raises(SystemExit) as ended:
         main(arguments)

@@ -11,7 +11,7 @@ import pytest
 
 from comparisons import history
 from comparisons.compare import Comparison, begin, fold
-from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionResult
+from runners.base import Clip, Contender, Prompt, RunnerSpec, TranscribeOptions, Transcript, TranscriptionResult
 from runners.events import Finished
 
 AT = datetime(2026, 8, 1, 12, 30, 5, tzinfo=UTC)
@@ -56,3 +56,13 @@ def test_untrusted_names_stay_in_the_folder(tmp_path: Path, source: str) -> None
     path = history.keep(comparison(source), tmp_path, AT)
     assert path.parent == tmp_path
     assert path.is_file()
+
+
+def test_what_a_prompted_system_was_told_is_kept(tmp_path: Path) -> None:
+    spec = RunnerSpec("alpha", "Alpha", "runners.scripted:Scripted", is_default=True, takes_prompt=True)
+    who = Contender(spec, TranscribeOptions(prompt=Prompt("short", "summarization", "Be brief.")))
+    clip = Clip(np.zeros(16, np.float32), 1.0, "clip.wav", reference="Hello")
+    kept = fold(begin(clip, [who]), Finished(who, TranscriptionResult(who, "ok", Transcript("hello"))))
+    result = json.loads(history.keep(kept, tmp_path, AT).read_text(encoding="utf-8"))["results"][0]
+    assert (result["contender"], result["template"], result["task"]) == ("alpha#short", "short", "summarization")
+    assert (result["prompt"], result["scored"]) == ("Be brief.", False)

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,18 @@ import pytest
 from comparisons import figures, report
 from comparisons.compare import Comparison, begin, fold, ordered
 from comparisons.normalise import normaliser
-from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionResult, Word
+from runners.base import (
+    Clip,
+    Contender,
+    Prompt,
+    RunnerSpec,
+    Segment,
+    Task,
+    TranscribeOptions,
+    Transcript,
+    TranscriptionResult,
+    Word,
+)
 from runners.events import Event, Finished, Loading, Partial, Running
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -34,6 +46,14 @@ def contender(family: str, label: str) -> Contender:
 
 MOONSHINE, SPHINX = contender("moonshine", "Moonshine tiny"), contender("pocketsphinx", "PocketSphinx")
 WHISPER, PHI = contender("whisper", "Whisper small"), contender("phi", "Phi-4-multimodal")
+
+
+def told(template: str | None, task: Task, text: str) -> Contender:
+    """Phi, told what to do."""
+    spec = replace(
+        PHI.spec, family="phi4", revision="refs/pr/70", takes_prompt=True, longest_transcribed_seconds=40.0, model="org/phi"
+    )
+    return Contender(spec, TranscribeOptions(prompt=Prompt(template, task, text)))
 
 
 def ran(who: Contender, text: str, rtf: float | None = 0.25, words: tuple[Word, ...] = (), warm: bool = False) -> Finished:
@@ -83,6 +103,35 @@ def two(one: Comparison) -> list[Comparison]:
     return [one, compared("Good morning.", ran(SPHINX, "good mourning"), skipped(MOONSHINE), name="morning.wav")]
 
 
+@pytest.fixture
+def prompted() -> Comparison:
+    """Two templates of one system and a summary of it, one heard in two pieces."""
+    verbatim = told("verbatim", "transcription", "Transcribe the audio clip into text, word for word.")
+    readable = told("readable", "transcription", "Transcribe the audio clip into text. Write whole sentences.")
+    summary = told("summary", "summarization", "Summarize the audio clip in 3 sentences.")
+    pieces = Transcript("good morning to all", segments=(Segment("good morning", 0.0, 38.0), Segment("to all", 38.5, 60.0)))
+    return compared(
+        "Good morning to all.",
+        Finished(verbatim, TranscriptionResult(verbatim, "ok", pieces, load_seconds=2.0, runs=(6.0,), rtf=0.1)),
+        ran(readable, "Sure, here is the transcription: Good morning."),
+        ran(summary, "I'm sorry, but I can't listen to audio.\n- Good\n- Morning"),
+        name="morning.wav",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("prompts.txt", lambda prompted: report.to_table(prompted)),
+        ("prompts.csv", lambda prompted: report.to_csv(prompted)),
+        ("prompts.json", lambda prompted: json.dumps(report.to_dict(prompted), indent=1) + "\n"),
+        ("prompts.html", lambda prompted: report.to_html(prompted)),
+    ],
+)
+def test_golden_prompts(name: str, write: Callable[[Comparison], str], prompted: Comparison) -> None:
+    same_as_golden(name, write(prompted))
+
+
 @pytest.mark.parametrize(
     ("name", "write"),
     [
@@ -95,7 +144,10 @@ def two(one: Comparison) -> list[Comparison]:
 def test_golden(
     name: str, write: Callable[[Comparison, list[Comparison]], str], one: Comparison, two: list[Comparison]
 ) -> None:
-    text = write(one, two)
+    same_as_golden(name, write(one, two))
+
+
+def same_as_golden(name: str, text: str) -> None:
     if os.environ.get("EARSHOT_TEST_WRITE_GOLDEN"):
         (GOLDEN / name).write_text(text, encoding="utf-8")
     assert text == (GOLDEN / name).read_text(encoding="utf-8")
@@ -350,3 +402,61 @@ def test_the_summary_frame_has_a_row_a_column_and_gaps_for_unknown(one: Comparis
 )
 def test_figures(written: str, expected: str) -> None:
     assert written == expected
+
+
+def test_templates_of_one_system_have_names_and_labels_of_their_own(prompted: Comparison) -> None:
+    whole = report.to_dict(prompted)
+    assert [each["contender"] for each in whole["results"]] == ["phi4#verbatim", "phi4#readable", "phi4#summary"]
+    assert [each["template"] for each in whole["results"]] == ["verbatim", "readable", "summary"]
+    assert {each["revision"] for each in whole["results"]} == {"refs/pr/70"}
+    assert len(set(report.to_frame(prompted)["System"])) == 3
+    assert len({row.label for row in report.pooled_rows([prompted, prompted])}) == 3
+
+
+def test_a_summary_is_shown_without_a_rate_and_says_so(prompted: Comparison) -> None:
+    summary = next(each for each in report.to_dict(prompted)["results"] if each["template"] == "summary")
+    assert (summary["scored"], summary["task"], summary["wer"], summary["hits"]) == (False, "summarization", None, None)
+    column = columns_html(prompted).split("<article")[-1]
+    assert "not scored: a summary" in column
+    assert "WER" not in column
+    assert "audio.\n- Good\n- Morning" in column
+    assert "audio.\n    - Good\n    - Morning\n" in report.to_table(prompted)
+
+
+def test_odd_words_are_flagged_on_the_page_and_stay_in_the_transcript(prompted: Comparison) -> None:
+    page = Page(columns_html(prompted)).text
+    assert "begins with a preamble" in page
+    assert "looks like a refusal" in page
+    assert "transcription:" in page
+    assert "note: looks like a refusal" in report.to_table(prompted)
+
+
+def test_a_cut_is_shown_where_it_is(prompted: Comparison) -> None:
+    html = columns_html(prompted)
+    cut = '<span class="es-w es-cut" data-start="38.5" title="the clip was cut here">0:38</span>'
+    assert html.count(cut) == 2
+    assert html.index("morning</span>") < html.index(cut) < html.index('data-start="38.5">to<')
+    assert "cut at 0:38" in report.to_table(prompted)
+    assert report.to_dict(prompted)["results"][0]["cuts"] == [38.5]
+
+
+def test_prompt_and_revision_can_be_read_on_the_page(prompted: Comparison) -> None:
+    page = Page(columns_html(prompted))
+    assert "Summarize the audio clip in 3 sentences." in page.text
+    assert "refs/pr/70" in page.text
+    assert page.tags.count("details") == 3
+
+
+def test_what_a_person_typed_into_a_prompt_is_only_ever_text() -> None:
+    hostile = told(HOSTILE, "question", HOSTILE)
+    page = Page(report.to_html(compared(HOSTILE, ran(hostile, HOSTILE))))
+    assert "script" not in page.tags
+    table = report.to_table(compared(None, ran(hostile, HOSTILE)))
+    assert "\x1b" not in table
+    row = next(csv.DictReader(io.StringIO(report.to_csv(compared(None, ran(told("x", "chat", "=1+1"), "=1"))))))
+    assert (row["prompt"], row["transcript"]) == ("'=1+1", "'=1")
+
+
+def test_a_typed_prompt_has_no_template() -> None:
+    result = report.to_dict(compared(None, ran(told(None, "transcription", "Write it down."), "a")))["results"][0]
+    assert (result["template"], result["prompt"]) == (None, "Write it down.")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from comparisons.run import Cancels, Comparing, compare
-from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionResult
+from runners.base import Clip, Contender, Prompt, RunnerSpec, TranscribeOptions, Transcript, TranscriptionResult
 from runners.events import Event, Finished, Loading, Partial, Queued, Running
 
 WAIT_SECONDS = 20.0
@@ -194,3 +194,16 @@ def test_a_skipped_contender_is_logged_with_its_reason_and_no_words_of_the_clip(
     assert "ZeroDivisionError" in skipped.message
     done = next(record.message for record in caplog.records if "'beta': ok" in record.message)
     assert done == "'beta': ok in 0.000 s on None"
+
+
+def test_two_templates_of_one_system_run_apart_and_are_cancelled_apart() -> None:
+    first, second = (
+        Contender(A.spec, TranscribeOptions(prompt=Prompt(name, "transcription", "Listen."))) for name in ("one", "two")
+    )
+    cancels = Cancels()
+    cancels.cancel("alpha#one")
+    pool = StandInPool()
+    with Comparing(CLIP, [A, first, second], pool, cancel=cancels) as comparing:
+        ended = {event.contender: event.result.status for event in rest(comparing) if isinstance(event, Finished)}
+    assert ended == {A: "ok", first: "cancelled", second: "ok"}
+    assert [name for name, _ in pool.ran] == ["alpha", "alpha#two"]
