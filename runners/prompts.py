@@ -19,8 +19,9 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -28,7 +29,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from runners.base import Prompt, PromptError, Task
 from runners.control_tokens import is_blank
 from runners.control_tokens import neutralised as neutralised
-from runners.oddities import oddities as oddities
 
 if TYPE_CHECKING:
     from runners.settings import Settings
@@ -55,6 +55,7 @@ PROMPTS_FILE = "prompts.toml"
 """A deployer's templates, if it lies in the folder where Earshot is started and the settings name no other file."""
 
 _VERSION = 1
+_MOST_NAMED = 10  # more that is wrong than that need not be told at once
 _VERSION_KEY = "earshot_prompts"
 _NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{LONGEST_NAME - 1}}}")
 _NAME_RULE = f"Use up to {LONGEST_NAME} small letters a to z, digits and hyphens, such as ward-round."
@@ -116,12 +117,13 @@ def _faults(template: PromptTemplate) -> Iterator[tuple[str, str]]:
         yield "Its name will not do.", _NAME_RULE
     if template.task not in TASKS:
         yield f"There is no task {_quoted(template.task)}.", f"Choose one of: {', '.join(TASKS)}."
-    if is_blank(template.label) or len(template.label) > LONGEST_LABEL or "\n" in template.label:
+    if is_blank(template.label) or len(template.label) > LONGEST_LABEL or re.search(r"[\x00-\x1f\x7f]", template.label):
         yield "Its label will not do.", f"Give it a label of one line, up to {LONGEST_LABEL} characters."
     if is_blank(template.text):
         yield "It says nothing.", "Write what the model should do with the clip."
     if len(template.text) > LONGEST_TEXT:
         yield f"It has {len(template.text):,} characters.", f"{LONGEST_TEXT:,} are taken at most."
+        return
     if any(found[0] in "{}" for found in _PART.finditer(template.text)):
         yield "A brace stands alone.", "Write {{ or }} where a brace is meant, and {name} for a variable."
     unknown = [name for name in variables_in(template.text) if name not in VARIABLES]
@@ -189,13 +191,15 @@ def typed(text: str, task: Task = "question") -> Prompt:
 
 
 def _filled(template: PromptTemplate, values: Mapping[str, str]) -> dict[str, str]:
-    """What stands for each variable, defaults included; blanks are left out."""
-    safe = {name: neutralised(value).strip() for name, value in {**template.defaults}.items()}
-    for name, value in values.items():
-        safe_value = neutralised(value).strip()
-        if not is_blank(safe_value):
-            safe[name] = safe_value
-    return {name: value for name, value in safe.items() if not is_blank(value)}
+    """What stands for each variable of the template that has a value or a default, neutralised."""
+    filled = {}
+    for name in variables_in(template.text):
+        for value in (values.get(name, ""), template.defaults.get(name, "")):
+            safe = neutralised(value).strip()
+            if not is_blank(safe):
+                filled[name] = safe
+                break
+    return filled
 
 
 def to_plain(templates: Iterable[PromptTemplate]) -> dict[str, Any]:
@@ -254,7 +258,7 @@ def template_from(plain: Any, origin: Origin = "own") -> PromptTemplate:
     """
     if not isinstance(plain, Mapping) or not isinstance(plain.get("name"), str):
         raise PromptError("A prompt template has no name.", _NAME_RULE)
-    name = plain["name"]
+    name = _whole(plain["name"])
     known = ("name", "task", "label", "text", "defaults")
     unknown = [key for key in plain if key not in known]
     if unknown:
@@ -279,8 +283,8 @@ def template_from(plain: Any, origin: Origin = "own") -> PromptTemplate:
             f"The defaults of the prompt template {_quoted(name)} are not names with values.",
             'Write them like this: defaults = {sentences = "3"}.',
         )
-    values = {key: str(value) for key, value in defaults.items()}
-    return checked(PromptTemplate(name, plain["task"], plain["text"], label, values, origin))
+    values = {_whole(key): _whole(str(value)) for key, value in defaults.items()}
+    return checked(PromptTemplate(name, plain["task"], _whole(plain["text"]), _whole(label), values, origin))
 
 
 def _templates_from(plain: list[Any], origin: Origin) -> tuple[PromptTemplate, ...]:
@@ -295,17 +299,33 @@ def _templates_from(plain: list[Any], origin: Origin) -> tuple[PromptTemplate, .
     return tuple(found.values())
 
 
-def duplicate(template: PromptTemplate, taken: Iterable[str]) -> PromptTemplate:
-    """A copy that its owner may edit, under a name that is free."""
-    names = set(taken)
-    number = 2
-    while True:
-        ending = f"-{number}"
-        name = template.name[: LONGEST_NAME - len(ending)] + ending
-        if name not in names:
-            label = template.label[: LONGEST_LABEL - len(ending)] + f" {number}"
-            return replace(template, name=name, label=label, origin="own")
-        number += 1
+def _whose(template: PromptTemplate) -> str:
+    return {
+        "built-in": "a built-in template",
+        "deployer": "a template of whoever runs this Earshot",
+        "own": "another of your templates",
+    }[template.origin]
+
+
+def _whole(text: str) -> str:
+    """Text without halves of surrogate pairs, which JSON can hold and no page, file or terminal takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _quoted(name: object) -> str:
+    text = _whole(str(name))
+    return f"“{text if len(text) <= 60 else text[:59] + '…'}”"
+
+
+def _braced(names: Iterable[str]) -> str:
+    shown = [f"{{{name if len(name) <= 40 else name[:39] + '…'}}}" for name in islice(names, _MOST_NAMED)]
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + f" and {shown[-1]}"
+
+
+def _which_variables(unknown: Iterable[str]) -> str:
+    close = {name: get_close_matches(name.casefold(), VARIABLES, n=1) for name in islice(unknown, _MOST_NAMED)}
+    hints = [f"Did you mean {_braced(near)} for {_braced([name])}?" for name, near in close.items() if near]
+    return " ".join([*hints, f"The variables are: {', '.join(f'{{{name}}}' for name in VARIABLES)}."])
 
 
 BUILT_IN: tuple[PromptTemplate, ...] = read_file(Path(__file__).with_name("built_in_prompts.toml"), "built-in")
@@ -366,9 +386,6 @@ class Templates:
     def of_task(self, *tasks: Task) -> tuple[PromptTemplate, ...]:
         return tuple(template for template in self.every if template.task in tasks)
 
-    def of_origin(self, *origins: Origin) -> tuple[PromptTemplate, ...]:
-        return tuple(template for template in self.every if template.origin in origins)
-
     def __iter__(self) -> Iterator[PromptTemplate]:
         return iter(self.every)
 
@@ -377,27 +394,3 @@ class Templates:
 
     def __contains__(self, name: object) -> bool:
         return any(template.name == name for template in self.every)
-
-
-def _whose(template: PromptTemplate) -> str:
-    return {
-        "built-in": "a built-in template",
-        "deployer": "a template of whoever runs this Earshot",
-        "own": "another of your templates",
-    }[template.origin]
-
-
-def _quoted(name: object) -> str:
-    text = str(name)
-    return f"“{text if len(text) <= 60 else text[:59] + '…'}”"
-
-
-def _braced(names: Iterable[str]) -> str:
-    shown = [f"{{{name if len(name) <= 40 else name[:39] + '…'}}}" for name in names]
-    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + f" and {shown[-1]}"
-
-
-def _which_variables(unknown: Iterable[str]) -> str:
-    close = {name: get_close_matches(name.casefold(), VARIABLES, n=1) for name in unknown}
-    hints = [f"Did you mean {_braced(near)} for {_braced([name])}?" for name, near in close.items() if near]
-    return " ".join([*hints, f"The variables are: {', '.join(f'{{{name}}}' for name in VARIABLES)}."])

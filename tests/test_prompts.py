@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.base import PromptError
+from runners.oddities import oddities
 from runners.prompts import (
     BUILT_IN,
     LONGEST_LABEL,
@@ -25,11 +26,9 @@ from runners.prompts import (
     PromptTemplate,
     Templates,
     checked,
-    duplicate,
     from_plain,
     gaps,
     neutralised,
-    oddities,
     read_file,
     render,
     template_from,
@@ -147,6 +146,7 @@ def test_a_bad_name_is_refused(name: str) -> None:
         (PromptTemplate("mine", "chat", "x" * (LONGEST_TEXT + 1), "Mine"), "8,000 are taken at most"),
         (PromptTemplate("mine", "chat", "Listen.", ""), "label"),
         (PromptTemplate("mine", "chat", "Listen.", "two\nlines"), "label"),
+        (PromptTemplate("mine", "chat", "Listen.", "\x1b[31mred"), "label"),
         (PromptTemplate("mine", "chat", "Listen.", "x" * (LONGEST_LABEL + 1)), "label"),
         (template("Listen.", tems="x"), "Did you mean {terms} for {tems}?"),
         (template("{terms}", terms="x" * (LONGEST_VALUE + 1)), "{terms} is too long"),
@@ -250,7 +250,7 @@ OWN = st.builds(
     name=NAMES,
     task=st.sampled_from(TASKS),
     text=WORDS.map(lambda text: "Listen: " + text.replace("{", "{{").replace("}", "}}") + " {terms}"),
-    label=WORDS.map(lambda text: "L " + text.replace("\n", " ")),
+    label=st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=40).map(lambda text: "L" + text),
     defaults=st.dictionaries(st.sampled_from(sorted(VARIABLES)), WORDS, max_size=2),
     origin=st.just("own"),
 )
@@ -374,7 +374,6 @@ def test_a_visitors_own_stand_beside_the_others_under_names_of_their_own() -> No
     templates = Templates().with_own([template("Listen.").to_plain()])
     assert templates.get("mine").origin == "own"
     assert len(templates) == len(BUILT_IN) + 1
-    assert templates.of_origin("own") == (templates.get("mine"),)
     with pytest.raises(PromptError, match="“verbatim” is taken by a built-in template"):
         Templates().with_own([{**template("Listen.").to_plain(), "name": "verbatim"}])
 
@@ -391,18 +390,6 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
     assert "“verbatm”" in str(error.value)
     assert 'Did you mean "verbatim"?' in str(error.value.fix)
     assert "who-said-what" in str(error.value.fix)
-
-
-def test_a_duplicate_has_a_free_name_and_may_be_edited() -> None:
-    verbatim = Templates().get("verbatim")
-    copies = [verbatim]
-    for _ in range(3):
-        copies.append(checked(duplicate(verbatim, [each.name for each in copies])))
-    assert [each.name for each in copies] == ["verbatim", "verbatim-2", "verbatim-3", "verbatim-4"]
-    assert copies[1].origin == "own"
-    assert copies[1].text == verbatim.text
-    long = PromptTemplate("a" * LONGEST_NAME, "chat", "Listen.", "x" * LONGEST_LABEL)
-    assert checked(duplicate(long, [long.name])).name == "a" * (LONGEST_NAME - 2) + "-2"
 
 
 def test_templates_can_lie_in_a_session_and_cross_a_process() -> None:
@@ -450,6 +437,23 @@ def test_a_models_own_words_are_flagged(text: str, flag: str) -> None:
 )  # fmt: skip
 def test_ordinary_speech_is_not_flagged(text: str) -> None:
     assert oddities(text) == ()
+
+
+def test_half_a_surrogate_pair_in_an_import_does_not_break_the_page() -> None:
+    plain = json.loads(
+        '{"name": "mine", "task": "chat", "text": "a\\ud83d", "label": "b\\ud83d", "defaults": {"terms": "\\ud83d"}}'
+    )
+    json.dumps(template_from(plain).to_plain(), ensure_ascii=False).encode()
+    for wrong_one in ({**plain, "name": "\ud83d"}, {**plain, "\ud83d": 1}, {**plain, "defaults": {"\ud83d": "x"}}):
+        with pytest.raises(PromptError) as error:
+            template_from(wrong_one)
+        f"{error.value} {error.value.fix}".encode()
+
+
+def test_a_template_full_of_unknown_variables_is_refused_in_a_few_words() -> None:
+    said = wrong(template("".join(f"{{v{number}}}" for number in range(1000))))
+    assert "{v0}" in said
+    assert len(said) < 2000
 
 
 def test_a_template_without_a_name_is_refused() -> None:
