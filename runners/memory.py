@@ -24,14 +24,14 @@ def synchronise(placement: Placement) -> None:
     """Wait until the device has done what it was given; a clock that does not wait measures the queueing."""
     device = _torch_device(placement)
     if device is not None:
-        device.synchronize()
+        _of_each(device, "synchronize", placement)
 
 
 def held_bytes(placement: Placement) -> int | None:
     """Bytes held now: on the device where it has memory of its own, else resident in this process."""
     if placement.device in OWN_MEMORY:
         device = _torch_device(placement)
-        return int(device.memory_reserved()) if device is not None else None
+        return sum(_of_each(device, "memory_reserved", placement)) if device is not None else None
     return resident_bytes()
 
 
@@ -39,7 +39,7 @@ def peak_bytes(placement: Placement) -> int | None:
     """The most bytes held since ``forget_peak``: on the device where it has memory of its own, else of this process."""
     if placement.device in OWN_MEMORY:
         device = _torch_device(placement)
-        return int(device.max_memory_allocated()) if device is not None else None
+        return sum(_of_each(device, "max_memory_allocated", placement)) if device is not None else None
     # Not ru_maxrss on Linux: it starts at what the *parent* held when it started this process.
     kilobytes = _status("VmHWM")
     if kilobytes is not None:
@@ -61,7 +61,7 @@ def forget_peak(placement: Placement) -> None:
     if placement.device in OWN_MEMORY:
         device = _torch_device(placement)
         if device is not None:
-            device.reset_peak_memory_stats()
+            _of_each(device, "reset_peak_memory_stats", placement)
         return
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the "high water mark"
@@ -105,6 +105,13 @@ def _torch_device(placement: Placement) -> Any:
     if device is None or not getattr(device, "is_initialized", lambda: True)():
         return None
     return device
+
+
+def _of_each(device: Any, call: str, placement: Placement) -> list[Any]:
+    """What a call gives for the device, or for each of its kind where a model is spread over them."""
+    if placement.spread:
+        return [getattr(device, call)(number) for number in range(device.device_count())]
+    return [getattr(device, call)()]
 
 
 def _status(name: str) -> int | None:

@@ -26,6 +26,8 @@ A step is an object with one of these keys:
     "flood": bytes        print that much to standard output and standard error
     "allocate": bytes     hold on to that much more memory
 
+Beside each "on": "gpu" lets it be passed over on a CPU.
+
 Crash, kill, exit and hang are refused where the runner has no process of its own.
 
 Its tokens are words, and a second of audio is 12.5 of them. For each conversation it keeps what it has read and said, as a
@@ -111,6 +113,7 @@ class Scripted:
         self._name = spec.model or _DEFAULT
         self._script: dict[str, Any] = {}
         self._next_take = 0
+        self._is_on_gpu = False
         self._held: list[bytearray] = []
         self._kept: dict[str, _Kept] = {}  # used last, last
 
@@ -123,6 +126,7 @@ class Scripted:
         """
         self._script = _read(self._name)
         self._next_take = 0
+        self._is_on_gpu = placement.device != "cpu"
         self._hear(self._script.get("load", []), "", progress)
 
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
@@ -223,6 +227,8 @@ class Scripted:
         self, steps: Sequence[dict[str, Any]], asked: str, progress: Progress, words: list[Word]
     ) -> Generator[str, None, None]:
         for step in steps:
+            if step.get("on") == "gpu" and not self._is_on_gpu:
+                continue
             if not _DANGEROUS & set(step):  # a fault comes whatever anybody asks
                 progress.check()
             match next(iter(step)), next(iter(step.values())):
@@ -356,7 +362,7 @@ def _fault_in_step(step: object) -> str | None:
     if not isinstance(step, dict) or not step:
         return "is not an object with a key"
     kind, value = next(iter(step.items()))
-    beside = set(step) - {kind} - ({"fix", "kind"} if kind == "raise" else set())
+    beside = set(step) - {kind, "on"} - ({"fix", "kind"} if kind == "raise" else set())
     if kind not in _VALUES:
         return f"has the unknown key {kind!r}"
     if beside:
@@ -364,6 +370,8 @@ def _fault_in_step(step: object) -> str | None:
     expected, fits = _VALUES[kind]
     if not fits(value):
         return f"needs {expected} after {kind!r}"
+    if step.get("on", "gpu") != "gpu":
+        return 'needs "gpu" after "on"'
     if not isinstance(step.get("fix", ""), str):
         return 'needs text after "fix"'
     if not isinstance(step.get("kind", ""), str) or step.get("kind") not in _KINDS:

@@ -15,15 +15,18 @@ import pytest
 from runners.base import (
     AudioError,
     Cancelled,
+    ChatOptions,
     Clip,
     ModelLoadError,
     OutOfMemory,
     Placement,
+    Prompt,
     RunnerCrashed,
     RunnerError,
     RunnerSpec,
     RunnerTimeout,
     TranscribeOptions,
+    Turn,
 )
 from runners.isolation import death, limits
 from runners.isolation.spawner import Spawner, child_environment
@@ -84,7 +87,9 @@ def start(tmp_path, spawner):
     def with_script(script: dict | None = None, **settings) -> ProcessWorker:
         path = tmp_path / f"script-{len(workers)}.json"
         path.write_text(json.dumps(script or {"takes": [[{"say": "fine"}]], "repeat": True}), encoding="utf-8")
-        spec = RunnerSpec(family="scripted", label="Scripted", target="runners.scripted:Scripted", model=str(path))
+        spec = RunnerSpec(
+            family="scripted", label="Scripted", target="runners.scripted:Scripted", model=str(path), can_chat=True
+        )
         workers.append(ProcessWorker(spec, Settings(**settings), spawner))
         return workers[-1]
 
@@ -99,6 +104,11 @@ def load(worker: ProcessWorker, seconds: float = LONG_SECONDS, told: Told | None
 
 def hear(worker: ProcessWorker, seconds: float = LONG_SECONDS, told: Told | None = None, repeat: int = 1, clip: Clip = CLIP):
     return worker.transcribe(clip, TranscribeOptions(), told or Told(), seconds, repeat)
+
+
+def ask(worker: ProcessWorker, *said: str, seconds: float = LONG_SECONDS, told: Told | None = None, clip: Clip | None = CLIP):
+    turns = tuple(Turn("assistant" if number % 2 else "user", text) for number, text in enumerate(said))
+    return worker.chat(clip, turns, ChatOptions("a conversation"), told or Told(), seconds)
 
 
 def is_gone(pid: int) -> bool:
@@ -129,6 +139,84 @@ def test_a_child_loads_hears_reports_and_answers(start):
     assert told.texts[:2] == ["one ", "one two"]
     assert worker.alive
     assert worker.memory_bytes() >= 10_000_000
+
+
+def test_a_child_answers_piece_by_piece_and_keeps_the_conversation(start):
+    told = Told()
+    worker = start({"answers": [[{"say": "one "}, {"wait": 0.1}, {"say": "two"}], [{"say": "three"}]]})
+    load(worker)
+    replied = ask(worker, "What?", told=told)
+    assert (replied.text, replied.usage.prompt_tokens, replied.usage.reused_tokens) == ("one two", 139, 0)
+    assert replied.first_token_seconds + 0.1 <= replied.seconds
+    assert told.steps == ["running"]
+    assert told.texts == ["one ", "one two"]
+    assert ask(worker, "What?", "one two", "And?").usage.reused_tokens == 141
+    worker.forget("a conversation")
+    assert ask(worker, "What?", "one two", "And?").usage.reused_tokens == 0
+    assert ask(worker, "What?", clip=None).usage.prompt_tokens == 1
+
+
+def test_a_prompt_reaches_the_runner_in_the_child(start):
+    worker = start({"takes": [[{"echo": True}]]})
+    load(worker)
+    options = TranscribeOptions(prompt=Prompt("verbatim", "transcription", "Écris <|tout|>."))
+    assert worker.transcribe(CLIP, options, Told(), LONG_SECONDS).transcript.text == "Écris <|tout|>."
+
+
+def test_a_long_answer_may_take_longer_than_its_deadline_but_silence_may_not(start):
+    worker = start({"answers": [[{"wait": 0.5}, {"say": "a "}] * 4, [{"say": "a "}, {"wait": 3600}], [{"hang": True}]]})
+    load(worker)
+    replied = ask(worker, "a", seconds=1.5)
+    assert replied.seconds >= 2
+    told = Told()
+    with pytest.raises(RunnerTimeout, match=r"said nothing for 1.5 s") as caught:
+        ask(worker, "a", "b", "c", seconds=1.5, told=told)
+    assert caught.value.fix
+    assert told.texts == ["a "]
+    assert is_gone(worker.pid)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_death_in_mid_answer_has_told_what_was_said(start):
+    told = Told()
+    worker = start({"answers": [[{"say": "one "}, {"say": "two"}, {"wait": 0.2}, {"crash": True}]]})
+    load(worker)
+    with pytest.raises(RunnerCrashed, match="segmentation fault"):
+        ask(worker, "What?", told=told)
+    assert told.texts[-1] == "one two"
+
+
+def test_an_answer_that_is_cancelled_ends_between_two_pieces_and_the_model_stays(start):
+    worker = start({"answers": [[{"say": "one "}, {"wait": 3600}], [{"say": "again"}]]})
+    load(worker)
+    told = Stopping()
+    with pytest.raises(Cancelled):
+        ask(worker, "What?", told=told)
+    assert told.texts == ["one "]
+    assert ask(worker, "What?", "one ", "Go on.").usage.reused_tokens == 140
+
+
+def test_what_was_said_before_a_fault_is_told_even_if_it_came_too_fast(start):
+    worker = start({"answers": [[{"say": "one "}, {"say": "two"}, {"raise": "no", "fix": "yes"}]], "repeat": True})
+    load(worker)
+    told = Told()
+    with pytest.raises(RunnerError, match="no"):
+        ask(worker, "What?", told=told)
+    assert told.texts[-1] == "one two"
+    assert worker.alive
+
+
+def test_forgetting_waits_for_nothing(start):
+    worker = start({"answers": [[{"say": "a"}]], "repeat": True})
+    worker.forget("before it was loaded")
+    load(worker)
+    psutil.Process(worker.pid).suspend()
+    for _ in range(100):
+        worker.forget("a conversation")
+    psutil.Process(worker.pid).resume()
+    assert ask(worker, "What?").text == "a"
+    worker.kill()
+    worker.forget("after its end")
 
 
 def test_closing_ends_the_child_and_can_be_done_twice(start):

@@ -11,7 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runners.base import Clip, Placement, RunnerSpec, Segment, TranscribeOptions, Transcript, Word
+from runners.base import (
+    ChatOptions,
+    Clip,
+    Placement,
+    Prompt,
+    RunnerSpec,
+    Segment,
+    TranscribeOptions,
+    Transcript,
+    Turn,
+    Usage,
+    Word,
+)
 from runners.isolation import wire
 
 JSON = st.recursive(
@@ -96,9 +108,55 @@ def test_a_spec_a_placement_and_options_arrive_whole():
         languages=("en", "de"),
         dtypes=("float32",),
     )
-    for value in (spec, Placement("cuda", "float16", 12), TranscribeOptions("de", word_times=False)):
+    chat = ChatOptions("a conversation", most_tokens=7, temperature=0.7, seed=3, cache_bytes=10**10)
+    usage = Usage(100, 90, 7, 131_072, cache_bytes=10**9, ended="loop", notes=("a note",))
+    for value in (spec, Placement("cuda", "float16", 12), chat, usage):
         message, _ = trip(wire.as_message(value))
         assert wire.from_message(type(value), message) == value
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.builds(
+        TranscribeOptions,
+        language=st.none() | st.just("de"),
+        word_times=st.booleans(),
+        prompt=st.none() | st.builds(Prompt, st.none() | TEXT, st.just("question"), TEXT),
+    )
+)
+def test_options_arrive_with_their_prompt(options):
+    message, _ = trip(wire.options_message(options))
+    assert wire.options_from(message) == options
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.builds(Turn, st.sampled_from(["user", "assistant"]), TEXT), max_size=4).map(tuple))
+def test_the_turns_of_a_conversation_arrive_in_order(turns):
+    message, _ = trip({"turns": wire.turns_message(turns)})
+    assert wire.turns_from(message["turns"]) == turns
+
+
+def test_half_a_character_in_a_prompt_or_a_turn_is_mended():
+    prompt = Prompt(None, "question", "bad \ud800 half")
+    assert wire.options_from(wire.options_message(TranscribeOptions(prompt=prompt))).prompt.text == "bad ? half"
+    assert wire.turns_from(wire.turns_message((Turn("user", "bad \ud800 half"),)))[0].text == "bad ? half"
+
+
+@pytest.mark.parametrize(
+    ("read", "message"),
+    [
+        (wire.usage_from, {"prompt_tokens": 1}),
+        (wire.usage_from, {"prompt_tokens": "1", "reused_tokens": 0, "new_tokens": 1, "context_tokens": None}),
+        (wire.usage_from, {"prompt_tokens": 1, "reused_tokens": 0, "new_tokens": 1, "context_tokens": 1, "ended": "bored"}),
+        (wire.usage_from, None),
+        (wire.turns_from, [["user"]]),
+        (wire.turns_from, 3),
+        (wire.options_from, {"prompt": {"words": "a"}}),
+    ],
+)
+def test_what_is_no_part_of_a_conversation_is_refused(read, message):
+    with pytest.raises(wire.FrameError):
+        read(message)
 
 
 def test_a_runner_never_sees_the_reference():

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from runners import base, memory
-from runners.base import Cancelled, Clip, Placement, RunnerSpec, TranscribeOptions, Transcript
+from runners.base import Cancelled, ChatOptions, Clip, Placement, RunnerSpec, TranscribeOptions, Transcript, Turn
 from runners.isolation.failures import failure_from, failure_message, plain
 from runners.isolation.host import RunnerHost
 
+ASKED = (Turn("user", "What is said?"),)
 CLIP = Clip(np.zeros(1600, np.float32), 0.1, "silence.wav")
 
 
@@ -110,6 +111,23 @@ def test_the_device_is_waited_for_before_and_after_the_clock(monkeypatch, host):
     assert heard.peak_memory == 700
 
 
+def test_a_model_that_is_spread_is_waited_for_and_counted_on_every_device(monkeypatch):
+    waited: list[int] = []
+    device = types.SimpleNamespace(
+        is_initialized=lambda: True,
+        device_count=lambda: 3,
+        synchronize=waited.append,
+        max_memory_allocated=lambda number: 100 + number,
+        memory_reserved=lambda number: 200 + number,
+    )
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(cuda=device))
+    placement = Placement("cuda", spread=True)
+    memory.synchronise(placement)
+    assert waited == [0, 1, 2]
+    assert memory.peak_bytes(placement) == 303
+    assert memory.held_bytes(placement) == 603
+
+
 def test_an_idle_gpu_is_not_woken_by_asking_for_its_memory(monkeypatch):
     device = types.SimpleNamespace(is_initialized=lambda: False)
     monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(cuda=device))
@@ -117,12 +135,15 @@ def test_an_idle_gpu_is_not_woken_by_asking_for_its_memory(monkeypatch):
     assert memory.peak_bytes(Placement("cuda")) is None
 
 
-def test_what_is_no_transcript_is_not_taken_for_one():
+def test_what_is_no_transcript_and_no_usage_is_not_taken_for_one():
     class Empty:
         def __init__(self, spec): ...
         def load(self, weights, placement, progress): ...
         def transcribe(self, clip, options, progress):
             return None
+
+        def chat(self, clip, turns, options, progress):
+            yield "a"
 
     module = types.ModuleType("an_empty_runner")
     module.Empty = Empty  # type: ignore[attr-defined]
@@ -132,8 +153,80 @@ def test_what_is_no_transcript_is_not_taken_for_one():
         it.load(Placement(), Told())
         with pytest.raises(TypeError, match="NoneType"):
             it.transcribe(CLIP, TranscribeOptions(), 1, Told())
+        with pytest.raises(TypeError, match="NoneType"):
+            it.chat(CLIP, ASKED, ChatOptions("c"), Told())
     finally:
         del sys.modules[module.__name__]
+
+
+def test_an_answer_is_timed_from_the_question_and_to_its_first_piece(host):
+    told = Told()
+    it = host({"answers": [[{"wait": 0.05}, {"say": "one "}, {"wait": 0.1}, {"say": "two"}]]})
+    it.load(Placement(), told)
+    replied = it.chat(CLIP, ASKED, ChatOptions("c"), told)
+    assert (replied.text, replied.usage.new_tokens) == ("one two", 2)
+    assert replied.first_token_seconds >= 0.05
+    assert replied.first_token_seconds + 0.1 <= replied.seconds
+    assert replied.peak_memory > 0
+    assert told.steps == ["loading", "running", "one ", "one two"]
+
+
+def test_a_flood_of_pieces_is_told_now_and_then_and_at_last_whole(host):
+    told = Told()
+    it = host({"answers": [[{"say": f"{number} "} for number in range(3000)]]})
+    it.load(Placement(), told)
+    replied = it.chat(None, ASKED, ChatOptions("c", most_tokens=5000), told)
+    texts = told.steps[2:]
+    assert texts[0] == "0 "
+    assert texts[-1] == replied.text
+    assert replied.text.split()[-1] == "2999"
+    assert len(texts) < 300
+
+
+def test_a_piece_that_came_too_soon_is_told_while_the_next_is_waited_for(host):
+    class Watching(Told):
+        def check(self):
+            if "one two" in self.steps:
+                raise Cancelled
+
+    told = Watching()
+    it = host({"answers": [[{"say": "one "}, {"say": "two"}, {"wait": 3600}]]})
+    it.load(Placement(), told)
+    with pytest.raises(Cancelled):
+        it.chat(CLIP, ASKED, ChatOptions("c"), told)
+
+
+def test_a_cancel_between_two_pieces_loses_nothing_and_the_next_turn_works(host):
+    told = Told()
+    it = host({"answers": [[{"say": "one "}, {"say": "two "}, {"say": "three"}], [{"say": "again"}]]})
+    it.load(Placement(), told)
+    told.stop_at = "one "
+    with pytest.raises(Cancelled):
+        it.chat(CLIP, ASKED, ChatOptions("c"), told)
+    assert told.steps[-1] == "one "
+    told.stop_at = None
+    replied = it.chat(CLIP, (*ASKED, Turn("assistant", "one "), Turn("user", "Go on.")), ChatOptions("c"), told)
+    assert (replied.text, replied.usage.reused_tokens) == ("again", 5)
+
+
+def test_a_failure_in_mid_answer_tells_all_that_was_said_before_it(host):
+    told = Told()
+    it = host({"answers": [[{"say": "one "}, {"say": "two"}, {"raise": "no", "fix": "yes"}]]})
+    it.load(Placement(), told)
+    with pytest.raises(base.RunnerError, match="no"):
+        it.chat(CLIP, ASKED, ChatOptions("c"), told)
+    assert told.steps[-1] == "one two"
+
+
+def test_an_answer_of_nothing_has_no_first_piece(host):
+    it = host({"answers": [[]]})
+    it.load(Placement(), Told())
+    replied = it.chat(CLIP, ASKED, ChatOptions("c"), Told())
+    assert (replied.text, replied.first_token_seconds) == ("", None)
+
+
+def test_forgetting_before_anything_was_loaded_is_no_fault(host):
+    host({}).forget("c")
 
 
 class OutOfMemoryError(RuntimeError):

@@ -120,7 +120,7 @@ class Replied:
 class Paced:
     """A runner's progress, told a few times a second, however often the runner calls."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: JobProgress) -> None:
         self._progress = progress
         self._told_at: dict[str, float] = {}
         self._withheld: str | None = None
@@ -129,6 +129,12 @@ class Paced:
         if done_bytes == total_bytes or self._is_time("downloading"):
             self._progress.downloading(done_bytes, total_bytes)
         self._progress.check()
+
+    def loading(self) -> None:
+        self._progress.loading()
+
+    def running(self) -> None:
+        self._progress.running()
 
     def partial(self, text: str) -> None:
         self._withheld = text
@@ -165,7 +171,7 @@ class RunnerHost:
         self._placement = Placement()
         self._load_peak: int | None = None
 
-    def fetch(self, progress: Progress) -> None:
+    def fetch(self, progress: JobProgress) -> None:
         """Make sure that the weights are on this machine, downloading them if need be."""
         if self._runner is None:
             module, _, name = self.spec.target.partition(":")
@@ -214,7 +220,7 @@ class RunnerHost:
         replied: list[Replied] = []
 
         def texts() -> Generator[str, None, None]:
-            replied.append((yield from self.answering(clip, turns, options, progress)))
+            replied.append((yield from self.answering(clip, turns, options, paced)))
 
         try:
             for text in texts():
