@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from runners.base import DeviceKind, Dtype, RunnerError, RunnerSpec
+from runners.base import DeviceKind, Dtype, RunnerError, RunnerSpec, WeightsUnavailable
 from runners.settings import Settings
-from runners.weights import Format, is_folder, looks_like_path
+from runners.weights import Format, is_folder, local_folder, looks_like_path
 
 SCRIPTED = "scripted"
 """The family that says what a script tells it: for tests and for trying the page, offered only where it is named."""
@@ -241,7 +241,7 @@ RUNNERS: tuple[RunnerSpec, ...] = (
         parameters=5_574_000_000,  # with its adapter for pictures, which is not fetched
         languages=("en", "zh", "de", "fr", "it", "ja", "es", "pt"),
         license="MIT",
-        requires=("transformers", "torch", "peft", "accelerate"),
+        requires=("transformers", "torch", "peft>=0.20", "accelerate"),  # transformers 5.23 refuses an older peft
         # In bfloat16: language model 3.836, audio encoder 0.466, vision encoder 0.442 and speech adapter 0.461 billion.
         size_bytes=10_430 * _MB,
         dtypes=_TORCH_QUANTISED,
@@ -327,6 +327,31 @@ def spec_for(name: str) -> RunnerSpec:
         return _added(default, model, revision or None)
     # A row's own revision in so many words is the row itself, so that it has one name.
     return replace(row, revision=revision, is_default=False) if revision and revision != row.revision else row
+
+
+def check_family(spec: RunnerSpec, model_type: str | None, architectures: tuple[str, ...], kind: Format) -> None:
+    """Refuse a checkpoint that is not one of the system's family, by what its ``config.json`` says.
+
+    Raises:
+        WeightsUnavailable: with the name to use instead, where another family takes such a checkpoint.
+    """
+    expected = CHECKPOINTS.get(spec.family)
+    if expected is None or spec.model is None or expected.fits(model_type, architectures, kind):
+        return
+    others = [
+        family
+        for family, each in CHECKPOINTS.items()
+        if family != spec.family
+        and (architectures or not each.architecture_ending)
+        and each.fits(model_type, architectures, kind)
+    ]
+    known = others and (model_type is not None or kind == "ctranslate2")
+    name = spec.name.partition(":")[2]
+    raise WeightsUnavailable(
+        f"{local_folder(spec.model).name if is_folder(spec.model) else spec.model} holds a model of type "
+        f"{model_type or (architectures[0] if architectures else kind)!r}, not {expected.says}.",
+        f"Name it as {' or '.join(f'{family}:{name}' for family in others)}." if known else "Name another model.",
+    )
 
 
 def offered(settings: Settings) -> tuple[RunnerSpec, ...]:

@@ -20,9 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from runners.base import Cancelled, MissingPackage, Progress, RunnerSpec, WeightsUnavailable
-from runners.catalogue import SCRIPTED
+from runners.catalogue import SCRIPTED, check_family
 from runners.settings import hub_offline
-from runners.weights import UnreadableWeights, Weights, is_folder, local_folder, read_weights
+from runners.weights import (
+    ADAPTER_FILES,
+    ForeignForm,
+    Format,
+    UnreadableWeights,
+    Weights,
+    check_form,
+    is_folder,
+    local_folder,
+    read_model_type,
+    read_weights,
+)
 
 SMALL_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "vocabulary.*")
 """What goes with weights: configuration, tokenizer, feature extractor. Code (``*.py``) is never fetched."""
@@ -60,22 +71,44 @@ def has_token() -> bool:
         return False
 
 
-def cached_folder(model: str, revision: str | None = None) -> Path | None:
-    """The folder of a hub model that is on this machine, whole; None if it is not, or only in part."""
-    cached = cached_weights(model, revision)
+def cached_folder(model: str, revision: str | None = None, folders: tuple[str, ...] = ()) -> Path | None:
+    """The folder of a hub model that is on this machine, whole; None if it is not, or only in part.
+
+    Raises:
+        WeightsUnavailable: as ``cached_weights``.
+    """
+    cached = cached_weights(model, revision, folders)
     return cached.folder if cached else None
 
 
-def cached_weights(model: str, revision: str | None = None) -> Weights | None:
-    """What ``cached_folder`` holds; None if the model is not here, or only in part."""
+def cached_weights(model: str, revision: str | None = None, folders: tuple[str, ...] = ()) -> Weights | None:
+    """What ``cached_folder`` holds, adapters in ``folders`` included; None if the model is not here, or only in part.
+
+    Raises:
+        WeightsUnavailable: it is here, in a form that Earshot does not load; fetching it again would not help.
+    """
     snapshot = _snapshot(model, revision)
     if snapshot is None:
         return None
     try:
-        weights = read_weights(snapshot)
+        weights = read_weights(snapshot, folders)
+    except ForeignForm as error:
+        raise WeightsUnavailable(f"{model}{f'@{revision}' if revision else ''} {error}.", error.fix) from error
     except UnreadableWeights:
         return None
     return weights if _has_what_was_listed(snapshot) else None
+
+
+def missing_part(model: str, revision: str | None = None, folders: tuple[str, ...] = ()) -> str | None:
+    """What a hub model lacks that is on this machine in part, "lacks 1 of the 2 weight files …"; None if nothing is here."""
+    snapshot = _snapshot(model, revision)
+    if snapshot is None:
+        return None
+    try:
+        read_weights(snapshot, folders)
+    except UnreadableWeights as error:
+        return str(error)
+    return None if _has_what_was_listed(snapshot) else "lacks a configuration that goes with the weights"
 
 
 def folder_of(spec: RunnerSpec) -> Path | None:
@@ -87,41 +120,46 @@ def folder_of(spec: RunnerSpec) -> Path | None:
     if spec.model is None or spec.family == SCRIPTED:
         return None
     if is_folder(spec.model):
-        return read_folder(spec.model).folder
-    found = cached_folder(spec.model, spec.revision)
+        return read_folder(spec.model, spec.folders).folder
+    found = cached_folder(spec.model, spec.revision, spec.folders)
     if found is None:
         raise WeightsUnavailable(f"The weights of {spec.model} are not on this machine.", "Download them, or name a folder.")
     return found
 
 
-def read_folder(model: str) -> Weights:
-    """What a local folder holds.
+def read_folder(model: str, folders: tuple[str, ...] = ()) -> Weights:
+    """What a local folder holds, adapters in the ``folders`` inside it included.
 
     Raises:
         WeightsUnavailable: it is not there, or not a whole checkpoint.
     """
     folder = local_folder(model)
     try:
-        return read_weights(folder)
+        return read_weights(folder, folders)
     except UnreadableWeights as error:
-        raise WeightsUnavailable(f"The folder {folder} {error}.", "Name a folder that holds a whole checkpoint.") from error
+        raise WeightsUnavailable(
+            f"The folder {folder} {error}.", error.fix or "Name a folder that holds a whole checkpoint."
+        ) from error
 
 
-def wanted_files(names: Iterable[str], patterns: tuple[str, ...] = ()) -> tuple[str, ...]:
+def wanted_files(names: Iterable[str], patterns: tuple[str, ...] = (), folders: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Which files of a repository to fetch: those of ``patterns``, or one set of weights and the small files beside it.
 
-    Files in folders are left out: other formats, checkpoints from training, per-language adapters.
+    Of the repository's folders only the adapters in ``folders`` are fetched: the others hold other formats, checkpoints
+    from training, adapters for other things.
     """
+    names = tuple(names)
+    adapters = tuple(sorted(name for name in names for folder in folders if name in _adapter_files(folder)))
     top = sorted(name for name in names if "/" not in name and "\\" not in name and not name.startswith("."))
     if patterns:
-        return tuple(name for name in top if _matches(name, patterns))
+        return (*(name for name in top if _matches(name, patterns)), *adapters)
     weights: tuple[str, ...] = ()
     for choice in WEIGHT_CHOICES:
         if choice[0] in top:
             weights = choice
             break
     wanted = [name for name in top if _matches(name, (*SMALL_FILES, *weights))]
-    return tuple(name for name in wanted if not name.endswith(".index.json") or name in weights)
+    return (*(name for name in wanted if not name.endswith(".index.json") or name in weights), *adapters)
 
 
 def download(spec: RunnerSpec, progress: Progress) -> Path:
@@ -135,7 +173,7 @@ def download(spec: RunnerSpec, progress: Progress) -> Path:
     if spec.model is None:
         raise WeightsUnavailable(f"{spec.label} carries its model inside its package.", "Install the package again.")
     if is_folder(spec.model):
-        return read_folder(spec.model).folder
+        return read_folder(spec.model, spec.folders).folder
     if hub_offline():
         raise WeightsUnavailable("Downloads are off: HF_HUB_OFFLINE is set.", "Unset HF_HUB_OFFLINE, or name a folder.")
     if importlib.util.find_spec("huggingface_hub") is None:
@@ -154,10 +192,10 @@ def download(spec: RunnerSpec, progress: Progress) -> Path:
         fetch.stop()
         raise
     try:
-        return read_weights(fetch.folder()).folder
+        return read_weights(fetch.folder(), spec.folders).folder
     except UnreadableWeights as error:
         raise WeightsUnavailable(
-            f"What was downloaded of {spec.model} {error}.", "Choose another model or revision."
+            f"What was downloaded of {_name(spec)} {error}.", error.fix or "Choose another model or revision."
         ) from error
 
 
@@ -212,14 +250,22 @@ class _Fetch(threading.Thread):
         raise _explained(self._error or RuntimeError(), self._spec) from self._error
 
     def _fetched(self) -> Path:
-        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
         spec, model = self._spec, self._spec.model or ""
         about = HfApi().model_info(model, revision=spec.revision, files_metadata=True)
         sizes = {entry.rfilename: int(entry.size or 0) for entry in about.siblings or ()}
-        wanted = wanted_files(sizes, spec.files)
+        wanted = wanted_files(sizes, spec.files, spec.folders)
         if not any(name.endswith((".safetensors", ".bin")) for name in wanted):
             raise WeightsUnavailable(f"{model} on the hub holds no weights that Earshot can load.", "Choose another model.")
+        if "config.json" in wanted:  # a few kilobytes can spare gigabytes that would be of no use
+            self._check(Path(hf_hub_download(model, "config.json", revision=spec.revision)), wanted)
+        lacking = [name for folder in spec.folders for name in _adapter_files(folder) if name not in wanted]
+        if lacking:
+            raise WeightsUnavailable(
+                f"{_name(spec)} on the hub has no {lacking[0]}, a part of the model without which it does not work.",
+                "Choose another model or revision.",
+            )
         self.done_bytes = self._present_bytes = _present_bytes(spec, sizes, wanted)
         self.total_bytes = sum(sizes[name] for name in wanted)
         return Path(
@@ -231,6 +277,29 @@ class _Fetch(threading.Thread):
                 max_workers=_CONNECTIONS,
             )
         )
+
+    def _check(self, config: Path, wanted: tuple[str, ...]) -> None:
+        """Refuse what is of another family, or in a form that is not loaded here, before its weights are fetched."""
+        try:
+            model_type, architectures = read_model_type(config)
+            check_form(model_type)
+        except UnreadableWeights as error:
+            raise WeightsUnavailable(
+                f"{_name(self._spec)} on the hub {error}.", error.fix or "Choose another model."
+            ) from error
+        kind: Format = "ctranslate2" if "model.bin" in wanted else "pytorch"
+        if any(name.endswith(".safetensors") for name in wanted):
+            kind = "safetensors"
+        check_family(self._spec, model_type, architectures, kind)
+
+
+def _name(spec: RunnerSpec) -> str:
+    """A hub model with its revision, as people write it."""
+    return f"{spec.model}@{spec.revision}" if spec.revision else f"{spec.model}"
+
+
+def _adapter_files(folder: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{name}" for name in ADAPTER_FILES)
 
 
 def _silent_bar(fetch: _Fetch) -> Any:

@@ -46,8 +46,10 @@ _BITS = {
 }  # fmt: skip
 
 _LFS_POINTER = b"version https://git-lfs"
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+"""What peft keeps of an adapter in its folder."""
+
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "tokenizer_config.json")
-_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _LAYER = re.compile(r"(?:(?:model|language_model|text_model)\.)*layers\.[0-9]+\.")
 _PROJECTION = re.compile(_LAYER.pattern + r"self_attn\.(k_proj|v_proj|qkv_proj|o_proj)\.weight")
 _LARGEST_COUNT = 100_000_000  # tokens of a context; more is a lie
@@ -268,15 +270,15 @@ def _read(folder: Path, names: set[str]) -> Weights:
 def _with_adapters(weights: Weights, folders: tuple[str, ...]) -> Weights:
     for name in folders:
         folder = weights.folder / name
-        missing = [file for file in _ADAPTER_FILES if not (folder / file).is_file()]
+        missing = [file for file in ADAPTER_FILES if not (folder / file).is_file()]
         if missing:
             raise UnreadableWeights(
                 f"lacks {name}/{missing[0]}, a part of the model without which it does not work",
-                f"Put the folder {name} of the same checkpoint inside it, with {' and '.join(_ADAPTER_FILES)}.",
+                f"Put the folder {name} of the same checkpoint inside it, with {' and '.join(ADAPTER_FILES)}.",
             )
-        _config(folder / _ADAPTER_FILES[0])
-        size_bytes = _size(folder / _ADAPTER_FILES[1])
-        head = read_safetensors_header(folder / _ADAPTER_FILES[1])
+        _config(folder / ADAPTER_FILES[0])
+        size_bytes = _size(folder / ADAPTER_FILES[1])
+        head = read_safetensors_header(folder / ADAPTER_FILES[1])
         weights = replace(
             weights,
             size_bytes=weights.size_bytes + size_bytes,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.weights import UnreadableWeights, read_safetensors_header, read_weights
+from runners.weights import ForeignForm, UnreadableWeights, read_safetensors_header, read_weights
 
 
 def safetensors(*tensors: tuple[str, int], kept_bytes: int | None = None) -> bytes:
@@ -20,6 +21,25 @@ def safetensors(*tensors: tuple[str, int], kept_bytes: int | None = None) -> byt
         end += size
     raw = json.dumps(head | {"__metadata__": {"format": "pt"}}).encode()
     return len(raw).to_bytes(8, "little") + raw + bytes(end if kept_bytes is None else kept_bytes)
+
+
+def matrices(shapes: dict[str, tuple[int, ...]], *, kept_bytes: int | None = None) -> bytes:
+    """A safetensors file of zeros in bfloat16, by tensors' names; ``kept_bytes`` cuts what follows the head."""
+    head, end = {}, 0
+    for name, shape in shapes.items():
+        size = 2 * math.prod(shape)
+        head[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [end, end + size]}
+        end += size
+    raw = json.dumps(head).encode()
+    return len(raw).to_bytes(8, "little") + raw + bytes(end if kept_bytes is None else kept_bytes)
+
+
+def with_adapter(folder: Path, *, name: str = "speech-lora", weights: bytes | None = None) -> Path:
+    """The folder, with an adapter in a folder inside it."""
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / name / "adapter_config.json").write_text("{}")
+    (folder / name / "adapter_model.safetensors").write_bytes(matrices({"lora_A": (4, 8)}) if weights is None else weights)
+    return folder
 
 
 def checkpoint(folder: Path, weights: dict[str, bytes], **config: object) -> Path:
@@ -42,6 +62,101 @@ def test_parameters_are_counted_from_the_heads(tmp_path: Path) -> None:
     assert found.parameters == 100 + 100 + 10 + 10
     assert found.size_bytes == len(raw)
     assert (found.format, found.model_type, found.architectures) == ("safetensors", "whisper", ("WhisperX",))
+
+
+def test_the_key_value_cache_is_counted_from_the_attention_matrices(tmp_path: Path) -> None:
+    apart = {f"model.layers.{layer}.self_attn.{name}_proj.weight": (8, 32) for layer in range(3) for name in "kv"}
+    found = read_weights(checkpoint(tmp_path / "apart", {"model.safetensors": matrices(apart)}))
+    assert found.cached_numbers == 3 * (8 + 8)
+    assert (found.cache_bytes_per_token("bfloat16"), found.cache_bytes_per_token("float32")) == (96, 192)
+    assert found.cache_bytes_per_token("int4") == 96  # the cache itself stays in half precision
+    fused = {  # 32 queries, 8 keys, 8 values
+        "model.layers.0.self_attn.qkv_proj.weight": (48, 64),
+        "model.layers.0.self_attn.o_proj.weight": (64, 32),
+        "model.layers.0.mlp.down_proj.weight": (10, 10),
+        "model.embed_tokens.weight": (5, 5),
+    }
+    found = read_weights(checkpoint(tmp_path / "fused", {"model.safetensors": matrices(fused)}))
+    assert found.cached_numbers == 16
+    assert found.layers_parameters == 48 * 64 + 64 * 32 + 100
+
+
+def test_a_matrix_and_its_partner_may_lie_in_different_files(tmp_path: Path) -> None:
+    names = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    files = {
+        names[0]: matrices({"language_model.model.layers.7.self_attn.qkv_proj.weight": (48, 64)}),
+        names[1]: matrices({"language_model.model.layers.7.self_attn.o_proj.weight": (64, 32)}),
+    }
+    found = read_weights(checkpoint(tmp_path, files | {"model.safetensors.index.json": index(*names)}))
+    assert found.cached_numbers == 16
+
+
+def test_an_encoder_has_no_cache(tmp_path: Path) -> None:
+    shapes = {
+        f"{part}.layers.0.self_attn.{name}_proj.weight": (8, 8) for part in ("audio_tower", "model.encoder") for name in "kv"
+    }
+    found = read_weights(checkpoint(tmp_path, {"model.safetensors": matrices(shapes)}))
+    assert (found.cached_numbers, found.layers_parameters, found.cache_bytes_per_token("float16")) == (None, None, None)
+
+
+@pytest.mark.parametrize("shape", [None, "8", [8], [8, -8], [10**9, 10**9], [8, 8.0], [-8, -1]])
+def test_a_shape_that_lies_is_left_out_of_the_cache(tmp_path: Path, shape: object) -> None:
+    tensor = {"dtype": "BF16", "shape": shape, "data_offsets": [0, 16]}
+    raw = json.dumps({"model.layers.0.self_attn.k_proj.weight": tensor}).encode()
+    file = len(raw).to_bytes(8, "little") + raw + bytes(16)
+    assert read_weights(checkpoint(tmp_path, {"model.safetensors": file})).cached_numbers is None
+
+
+@pytest.mark.parametrize(
+    ("config", "tokens"),
+    [
+        ({"max_position_embeddings": 4096}, 4096),
+        ({"text_config": {"max_position_embeddings": 8192}, "max_position_embeddings": 1}, 8192),
+        ({"text_config": {}}, None),
+        ({"text_config": 3, "max_position_embeddings": "many"}, None),
+        ({"max_position_embeddings": 10**30}, None),
+    ],
+)
+def test_the_longest_context_is_what_the_configuration_says(tmp_path: Path, config: dict[str, object], tokens: int) -> None:
+    assert read_weights(checkpoint(tmp_path, {"model.safetensors": matrices({"a": (2,)})}, **config)).context_tokens == tokens
+
+
+def test_an_adapter_counts_and_one_that_was_not_asked_for_does_not(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path, {"model.safetensors": matrices({"a": (100,)})})
+    with_adapter(with_adapter(folder), name="vision-lora")
+    plain, whole = read_weights(folder), read_weights(folder, ("speech-lora",))
+    assert (plain.parameters, whole.parameters) == (100, 132)
+    assert whole.size_bytes == plain.size_bytes + (folder / "speech-lora" / "adapter_model.safetensors").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("lost", "why"),
+    [
+        ("speech-lora", "lacks speech-lora/adapter_config.json"),
+        ("speech-lora/adapter_config.json", "lacks speech-lora/adapter_config.json"),
+        ("speech-lora/adapter_model.safetensors", "lacks speech-lora/adapter_model.safetensors"),
+    ],
+)
+def test_a_missing_adapter_is_named_with_the_fix(tmp_path: Path, lost: str, why: str) -> None:
+    folder = with_adapter(checkpoint(tmp_path, {"model.safetensors": matrices({"a": (100,)})}))
+    (folder / lost).rename(tmp_path / "elsewhere")
+    with pytest.raises(UnreadableWeights, match=why) as caught:
+        read_weights(folder, ("speech-lora",))
+    assert "speech-lora" in (caught.value.fix or "")
+
+
+@pytest.mark.parametrize("raw", [b"", matrices({"a": (100,)}, kept_bytes=50), b"version https://git-lfs.github.com/spec/v1\n"])
+def test_a_damaged_adapter_is_told(tmp_path: Path, raw: bytes) -> None:
+    folder = with_adapter(checkpoint(tmp_path, {"model.safetensors": matrices({"a": (100,)})}), weights=raw)
+    with pytest.raises(UnreadableWeights, match=r"adapter_model\.safetensors"):
+        read_weights(folder, ("speech-lora",))
+
+
+def test_a_form_that_runs_code_of_its_own_is_named_before_anything_else(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path, {"model.safetensors": matrices({"a": (100,)})}, model_type="phi4mm")
+    with pytest.raises(ForeignForm, match="code of its own") as caught:
+        read_weights(folder, ("speech-lora",))
+    assert "refs/pr/70" in (caught.value.fix or "")
 
 
 def test_shards_add_up(tmp_path: Path) -> None:
