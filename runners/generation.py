@@ -165,7 +165,7 @@ class Decoding:
     def give_back(self) -> int | None:
         """Keep for the next turn what has been computed; returns its bytes, None if nothing is kept."""
         kept, self._kept = self._kept, None
-        if kept is None or self._memory is None:
+        if kept is None or not kept.ids or self._memory is None:
             return None
         return self._memory.keep(self._options.conversation, kept, self._options.cache_bytes)
 

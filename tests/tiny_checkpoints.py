@@ -359,9 +359,9 @@ def phi4_multimodal(folder: Path, *, switch: int = 4096, adapter: bool = True, z
     model = Phi4MultimodalForCausalLM(config)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            # Larger than an untrained one's: what is said must depend on all of what was heard.
+            # Larger than an untrained one's: what is said must depend on all of what was heard, and not repeat itself.
             if weight.dim() > 1 and "norm" not in name:
-                weight.mul_(8 if "layers" in name or "audio_embed" in name else 20)
+                weight.mul_(16 if "layers" in name else 8 if "audio_embed" in name else 20)
     model.save_pretrained(folder)
     Phi4MultimodalFeatureExtractor().save_pretrained(folder)
     if adapter:
