@@ -20,7 +20,8 @@ _IN_SQUARES = re.compile("[\\[\uff3b]([^\\[\\]\uff3b\uff3d\\n]{1,60})[\\]\uff3d]
 _ANGLE_NAMES = re.compile(
     r"/?\s*(s|bos|eos|pad|unk|mask|cls|sys|audio|speech|sound|image|img|video|think|tool_call|tool_response|tools|"
     r"(start|end|begin)_of_[a-z_]+|(audio|image|video)_[a-z_]+|(audio|image|speech)_?\d+|"
-    r"(unused|reserved|special|extra_id|extra|placeholder)[_-]?\d+|lora[_-]?\d+)\s*",
+    r"(bos|eos|pad|unk|mask)_(token|\d+)|(im|frame|speech|turn)_(start|end)|asr_text|eod|eop|imgpad|"
+    r"(unused|reserved|special|extra_id|extra|placeholder|st)[_-]?\d+)\s*",
     re.IGNORECASE,
 )
 _SQUARE_NAMES = re.compile(
