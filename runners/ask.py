@@ -157,6 +157,7 @@ def _run(wanted: argparse.Namespace, settings: Settings, spec: RunnerSpec, promp
     try:
         with contextlib.closing(_pool(settings)) as pool:
             for number, prompt in enumerate(prompts):
+                status.clear()
                 if not wanted.json and len(prompts) > 1:
                     out.write("\n" * (number > 0) + "".join(f"> {line}\n" for line in plain(prompt.text).splitlines()) + "\n")
                     out.flush()
@@ -277,7 +278,7 @@ def _tell(exchange: Exchange, conversation: Conversation, status: StatusLine) ->
             status.say(f"    {line}")
     elif exchange.state == "cancelled":
         status.say("Stopped.")
-    for note in exchange.notes:
+    for note in (*exchange.oddities, *exchange.notes):
         status.say(f"Note: {note}")
     if sys.stderr.isatty() and exchange.state == "ok":
         status.say(" · ".join(_figures(exchange, conversation)))

@@ -40,6 +40,7 @@ from runners.conversation import (
 )
 from runners.decode import length_words
 from runners.events import Event, Partial, Queued
+from runners.generation import endings
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ class Asking:
         try:
             self._answer()
         except Exception as error:  # the pool answers for runners' faults, so this one is Earshot's own
-            log.exception("%s could not be asked", self._contender.name)
+            log.exception("%r could not be asked", self._contender.name)
             self._end(
                 ChatResult(
                     self._contender,
@@ -198,7 +199,7 @@ class Asking:
 
     def _transcribe(self) -> None:
         if self._exchange.seed is not None:
-            self._note("Heard again in the same way as before: a long clip is transcribed without chance.")
+            self._note("heard again in the same way as before: a long clip is transcribed without chance")
         self._exchange = replace(self._exchange, temperature=0.0, seed=None)
         options = replace(self._contender.options, prompt=self._exchange.prompt)
         contender = replace(self._contender, options=options)
@@ -208,8 +209,8 @@ class Asking:
         rate = self._clip.sample_rate
         cuts = cut_at_pauses(self._clip.samples, longest_seconds, sample_rate=rate)
         self._note(
-            f"The clip is longer than {length_words(longest_seconds)}, the most that one prompt holds: it is asked about in "
-            f"{len(cuts)} parts, cut at pauses, and their answers are put together without hearing the clip again."
+            f"longer than {length_words(longest_seconds)}, the most that one prompt holds: asked about in {len(cuts)} parts, "
+            "cut at pauses, whose answers are put together without hearing the clip again"
         )
         kept = {part.number: part for part in self._exchange.parts}
         for number, (first, last) in enumerate(cuts, 1):
@@ -372,11 +373,8 @@ def _grouped(answers: Sequence[_Titled], most_tokens: float) -> list[list[_Title
 def _remarks(result: ChatResult) -> tuple[str, ...]:
     if result.usage is None:
         return ()
-    ended = {
-        "limit": f"The answer was cut off: it reached the most tokens it may have ({result.usage.new_tokens}).",
-        "loop": "The answer was cut off: it said the same thing over and over.",
-    }.get(result.usage.ended)
-    return (*result.usage.notes, *((ended,) if ended is not None else ()))
+    ending = endings(result.usage.ended)
+    return (*result.usage.notes, *((ending,) if ending is not None else ()))
 
 
 def _log(result: ChatResult | TranscriptionResult) -> None:

@@ -18,6 +18,7 @@ from typing import Literal
 from runners.base import ChatResult, Clip, Contender, Prompt, Segment, TranscriptionResult, Turn, Usage
 from runners.control_tokens import neutralised
 from runners.events import Event, Loading, Partial, Queued, Running
+from runners.oddities import oddities
 
 State = Literal["queued", "loading", "running", "ok", "skipped", "cancelled"]
 
@@ -100,6 +101,12 @@ class Exchange:
         if isinstance(self.result, TranscriptionResult) and self.result.transcript is not None:
             return self.result.transcript.segments
         return ()
+
+    @property
+    def oddities(self) -> tuple[str, ...]:
+        """What in a transcript, translation or summary looks like the system's own words; in a talk they are in place."""
+        is_talk = self.prompt.task in ("question", "chat")
+        return () if is_talk or self.state != "ok" else oddities(self.text)
 
     @property
     def load_seconds(self) -> float | None:

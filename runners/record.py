@@ -53,6 +53,7 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
         "fix": exchange.fix,
         "stage": result.stage if result is not None else None,
         "notes": list(exchange.notes),
+        "oddities": list(exchange.oddities),
         "seconds": _number(exchange.seconds),
         "first_token_seconds": _number(exchange.first_token_seconds),
         "tokens_per_second": _number(exchange.tokens_per_second),
@@ -127,8 +128,8 @@ def _answer(exchange: Exchange) -> Iterator[str]:
     cuts = [segment.start for segment in exchange.segments[1:] if segment.start is not None]
     if cuts:
         yield f"*Cut at {', '.join(map(clock, cuts))}.*"
-    for note in exchange.notes:
-        yield f"*{_line(note)}*"
+    for note in (*exchange.oddities, *exchange.notes):
+        yield f"*Note: {_line(note)}*"
 
 
 def _title(prompt: Prompt) -> str:

@@ -239,8 +239,7 @@ def test_no_part_can_pose_as_a_turn() -> None:
 def test_an_answer_at_its_limit_is_flagged(pool: Callable[..., Pool], system: Callable[..., Contender]) -> None:
     _, exchange = ask(pool(), SHORT, new(system(**SAYS), SHORT), "What is it?", most_tokens=2)
     assert exchange.state == "ok"
-    assert "cut off" in exchange.notes[0]
-    assert "(2)" in exchange.notes[0]
+    assert "most tokens" in exchange.notes[0]
 
 
 def test_a_child_that_dies_costs_one_answer_and_not_the_conversation(

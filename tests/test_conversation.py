@@ -231,6 +231,19 @@ def test_a_fault_costs_neither_the_figures_nor_the_reason(fresh: Conversation) -
     assert fresh.context is None
 
 
+def test_words_of_the_systems_own_are_flagged_where_they_do_not_belong(fresh: Conversation) -> None:
+    text = "Sure, here is the transcription: hello."
+    asked = fresh.asked(Prompt("plain", "transcription", "Transcribe the audio clip into text."))
+    assert asked.last is not None
+    heard = fold(asked, Answered(SYSTEM, replace(asked.last, state="ok", text=text, result=said(text)))).last
+    assert heard is not None
+    assert heard.oddities
+    assert heard.text == text
+    talk = answered(fresh, "What is it?", said(text)).last
+    assert talk is not None
+    assert talk.oddities == ()
+
+
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (7.9, "0:07"), (1692, "28:12"), (3723, "1:02:03")])
 def test_places_in_a_clip(seconds: float, shown: str) -> None:
     assert conversations.clock(seconds) == shown

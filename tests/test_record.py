@@ -53,7 +53,7 @@ def talk(question: str = "What is it?", answer: str = "A ferry.", source: str = 
         SYSTEM, "ok", answer, USAGE, seconds=3.0, first_token_seconds=1.0, log=("/home/somebody/models",), device="cpu"
     )
     assert fresh.last is not None
-    return fold(fresh, Answered(SYSTEM, replace(fresh.last, state="ok", text=answer, result=result, notes=("It was cut.",))))
+    return fold(fresh, Answered(SYSTEM, replace(fresh.last, state="ok", text=answer, result=result, notes=("cut",))))
 
 
 def rendered(markdown: str) -> str:
@@ -110,7 +110,7 @@ def test_markdown_has_question_answer_and_notes() -> None:
     assert made.startswith("# A conversation about speech.wav\n")
     assert "\n> What is it?\n" in made
     assert "\nA ferry.\n" in made
-    assert "*It was cut.*" in made
+    assert "*Note: cut*" in made
     assert "1:15 long" in made
 
 
@@ -161,7 +161,7 @@ def test_json_has_everything_but_secrets() -> None:
     assert exchange["answer"] == "A ferry."
     assert exchange["tokens"] == {"prompt": 20, "reused": 5, "new": 11, "context": 1000, "ended": "limit"}
     assert (exchange["seconds"], exchange["first_token_seconds"], exchange["tokens_per_second"]) == (3.0, 1.0, 5.0)
-    assert exchange["notes"] == ["It was cut."]
+    assert exchange["notes"] == ["cut"]
     text = json.dumps(whole) + record.to_markdown(conversation)
     assert conversation.id not in text
     assert "somebody" not in text
