@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import gc
 import math
-import re
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,17 +22,12 @@ from typing import Any
 from runners import checkpoint
 from runners.base import ChatOptions, Ended, OutOfMemory, Progress, PromptError, Usage
 from runners.chat_cache import ChatCache, Kept, common_length
+from runners.tokens import Detokeniser, loops
+from runners.tokens import plain_ids as plain_ids
 
 LIKELIEST = 50
 """A sampled token is one of so many: the long tail of a vocabulary has no say. Transformers' own default for ``top_k``."""
-SHORTEST_LOOP_TOKENS = 48
-"""A cycle is a loop once it has filled so many tokens: longer than what a person says by way of emphasis."""
-LONGEST_CYCLE_TOKENS = 128
-FEWEST_CYCLES = 4
-"""A loop goes round at least so often: a chorus comes two or three times."""
 PARTIAL_EVERY_SECONDS = 0.2
-LONGEST_CHARACTER_TOKENS = 8
-"""A character takes four bytes at most, and byte-level tokens one each; what is incomplete for longer is damaged for good."""
 
 
 @dataclass(frozen=True)
@@ -75,64 +70,6 @@ class Network:
     """Sequences longer than this are computed with other rotary factors, all their places; None if there is no switch."""
     forward_options: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of every forward, such as ``logits_to_keep=1`` where the model takes it."""
-
-
-class Detokeniser:
-    """Turns token ids into text as they come, never half a character."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._ids: list[int] = []
-        self._shown = 0  # ids whose text is out
-
-    def add(self, token: int) -> str:
-        """Return the text that is complete with this token; empty while a character is not."""
-        self._ids.append(token)
-        before, now = self._text(self._ids[: self._shown]), self._text(self._ids)
-        # U+FFFD at the end stands for a character whose other bytes are still to come.
-        if now.endswith("\ufffd") and len(self._ids) - self._shown < LONGEST_CHARACTER_TOKENS:
-            return ""
-        return self._show(before, now)
-
-    def rest(self) -> str:
-        """Return what is left at the end, complete or not."""
-        return self._show(self._text(self._ids[: self._shown]), self._text(self._ids))
-
-    def _show(self, before: str, now: str) -> str:
-        # Decoding goes on from the last piece, not from the first: a long answer would take quadratic time. The last
-        # piece stays, because some tokenizers write a first word without the space that stands before it elsewhere.
-        self._ids = self._ids[self._shown :]
-        self._shown = len(self._ids)
-        return now[len(before) :]
-
-    def _text(self, ids: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)) if ids else ""
-
-
-def plain_ids(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of somebody's text; what looks like a control token in it stays ordinary text."""
-    added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
-    # Taken apart after its first character, a control token is none. Asking the tokenizer not to look for special tokens
-    # would not do: it finds those all the same that were added without being called special.
-    parts = re.split(f"(?<=.)(?={'|'.join(re.escape(token[1:]) for token in added if len(token) > 1)})", text, flags=re.DOTALL)
-    ids: list[int] = []
-    for part in parts:
-        ids += tokenizer(part, add_special_tokens=False, split_special_tokens=True).input_ids
-    control = set(tokenizer.get_added_vocab().values())
-    if control.intersection(ids):
-        raise PromptError("The text holds a control token that cannot be made harmless.", "Leave it out.")
-    return ids
-
-
-def loops(ids: Sequence[int]) -> bool:
-    """Whether the end of a sequence goes round in a circle: the same tokens over and over, to the very end."""
-    for cycle in range(1, min(LONGEST_CYCLE_TOKENS, len(ids) // FEWEST_CYCLES) + 1):
-        span = max(cycle * FEWEST_CYCLES, math.ceil(SHORTEST_LOOP_TOKENS / cycle) * cycle)
-        if span <= len(ids) and ids[-1] == ids[-1 - cycle]:
-            tail = ids[-span:]
-            if tail[cycle:] == tail[:-cycle]:
-                return True
-    return False
 
 
 class Decoding:
@@ -382,6 +319,21 @@ def endings(ended: Ended) -> str | None:
         "limit": "ended at the most tokens it may have, not by itself",
         "loop": "ended because it said the same thing over and over",
     }[ended]
+
+
+def joined(before: str, as_paragraphs: bool, said: str) -> str:
+    """Two pieces of text as one; without a space where the script has none."""
+    if not before or not said:
+        return before or said
+    if as_paragraphs:
+        return f"{before}\n\n{said}"
+    is_wide = all(unicodedata.east_asian_width(character) in "WF" for character in (before[-1], said[0]))
+    return before + ("" if is_wide else " ") + said
+
+
+def span(begin: float, end: float) -> str:
+    """Seconds of the clip, for a reader: "from 0:40 to 1:15"."""
+    return f"from {int(begin) // 60}:{int(begin) % 60:02} to {int(end) // 60}:{int(end) % 60:02}"
 
 
 def give_back(model: Any) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import unicodedata
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners import adapters, audio, checkpoint, generation
+from runners import adapters, audio, checkpoint, generation, tokens
 from runners.base import (
     SAMPLE_RATE,
     AudioError,
@@ -141,17 +140,19 @@ class Phi4Multimodal:
             begin, end = first / SAMPLE_RATE, last / SAMPLE_RATE
             piece = samples[first:last]
             if follows_speech and audio.is_silent(piece):
-                notes.append(f"nothing but digital silence {_span(begin, end)}: left out")
+                notes.append(f"nothing but digital silence {generation.span(begin, end)}: left out")
                 continue
             wire = self._wire(loaded, piece, (Turn("user", PLAIN_PROMPT if prompt is None else prompt.text),))
             most = 64 + round(TOKENS_PER_SECOND * (end - begin)) if follows_speech else MOST_TOKENS
-            said, ended = generation.write(loaded.network, wire, most, progress, partial(_joined, text, not follows_speech))
+            said, ended = generation.write(
+                loaded.network, wire, most, progress, partial(generation.joined, text, not follows_speech)
+            )
             ending = generation.endings(ended)
             if ending:
-                notes.append(ending if len(pieces) == 1 else f"{_span(begin, end)}: {ending}")
+                notes.append(ending if len(pieces) == 1 else f"{generation.span(begin, end)}: {ending}")
             if said:
                 segments.append(Segment(said, begin, end))
-                text = _joined(text, not follows_speech, said)
+                text = generation.joined(text, not follows_speech, said)
             if number < len(pieces):
                 progress.partial(text)
         if len(pieces) > 1:
@@ -199,7 +200,7 @@ class Phi4Multimodal:
         ids: list[int] = []
 
         def say(role: str, text: str, before: list[int]) -> None:
-            plain = generation.plain_ids(loaded.network.tokenizer, text)
+            plain = tokens.plain_ids(loaded.network.tokenizer, text)
             ids.extend((loaded.control[f"<|{role}|>"], *before, *plain, loaded.control["<|end|>"]))
 
         say("system", SYSTEM, [])
@@ -338,18 +339,3 @@ def try_encoder(encoder: Any, extractor: Any) -> None:
     deviation = float((embedded - wanted).abs().max() / wanted.std().clamp_min(1e-6))
     if not deviation <= MOST_DEVIATION:
         raise DeviceUnfit("The audio encoder's convolutions give other numbers on this device than on the CPU.", fix)
-
-
-def _joined(before: str, as_paragraphs: bool, said: str) -> str:
-    """Two pieces of text as one; without a space where the script has none."""
-    if not before or not said:
-        return before or said
-    if as_paragraphs:
-        return f"{before}\n\n{said}"
-    is_wide = all(unicodedata.east_asian_width(character) in "WF" for character in (before[-1], said[0]))
-    return before + ("" if is_wide else " ") + said
-
-
-def _span(begin: float, end: float) -> str:
-    """Seconds of the clip, for a reader: "from 0:40 to 1:15"."""
-    return f"from {int(begin) // 60}:{int(begin) % 60:02} to {int(end) // 60}:{int(end) % 60:02}"

@@ -10,7 +10,8 @@ import pytest
 
 from runners.base import Cancelled, ChatOptions, OutOfMemory, Progress, PromptError, Usage
 from runners.chat_cache import ChatCache, Kept
-from runners.generation import Decoding, Detokeniser, Network, Sound, Wire, answer, endings, loops, plain_ids, write
+from runners.generation import Decoding, Network, Sound, Wire, answer, endings, write
+from runners.tokens import Detokeniser, loops, plain_ids
 from tests import tiny_checkpoints
 from tests.tiny_checkpoints import Watcher
 
