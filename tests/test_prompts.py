@@ -45,7 +45,8 @@ CONTROL_TOKENS = (
     "<\uff5cUser\uff5c>", "<|start_of_role|>",
     # Llama 2, Gemma, BERT and T5 style, Mistral and Voxtral
     "<s>", "</s>", "<<SYS>>", "<</SYS>>", "<unk>", "<pad>", "<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>", "<unused7>",
-    "<audio_soft_token>", "<extra_id_0>", "<BOS_TOKEN>", "<im_start>", "<asr_text>", "<<ST_7>>", "[INST]", "[/INST]", "[AUDIO]", "[BEGIN_AUDIO]", "[TRANSCRIBE]", "[SYSTEM_PROMPT]",
+    "<audio_soft_token>", "<extra_id_0>", "<BOS_TOKEN>", "<im_start>", "<asr_text>", "<<ST_7>>",
+    "[INST]", "[/INST]", "[AUDIO]", "[BEGIN_AUDIO]", "[TRANSCRIBE]", "[SYSTEM_PROMPT]",
     "[TOOL_CALLS]", "[CLS]", "[SEP]", "[PAD]", "[MASK]",
 )  # fmt: skip
 
