@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from runners.availability import availability
 from runners.base import (
+    Availability,
     Cancelled,
     ChatOptions,
     ChatResult,
@@ -150,6 +151,8 @@ class Pool:
 
     def room(self) -> Machine:
         """The machine now, with the memory that the models here, warm or still loading, will give back for the next one."""
+        for model in self._warm.all():  # a conversation may have been forgotten since it was used
+            self._warm.measure(model)
         with self._lock:
             loading_bytes = sum(worker.memory_bytes() or 0 for worker in self._starting)
         machine = self._machine()
@@ -222,16 +225,20 @@ class Pool:
         """
         attempt.stage = "availability"
         spec = attempt.contender.spec
-        found = availability(spec, self.room(), self._settings)
+        found = self._available(attempt, self._settings)
         fault = self._unfit.get((spec.name, found.placement.device)) if found.ok else None
         if fault is not None:
-            found = availability(spec, self.room(), self._settings.model_copy(update={"device": "cpu"}))
+            found = self._available(attempt, self._settings.model_copy(update={"device": "cpu"}))
             attempt.notes = (f"ran on the CPU: {fault}",)
         if not found.ok:
             reason = found.reason or "It is not available."
             raise RunnerError(reason if fault is None else f"{fault} On the CPU: {reason}", found.fix)
         attempt.placement = found.placement
         return found.state, found.placement
+
+    def _available(self, attempt: Attempt[R], settings: Settings) -> Availability:
+        is_chat, spec = isinstance(attempt, Answering), attempt.contender.spec
+        return availability(spec, self.room(), settings, clip_seconds=attempt.audio_seconds, chat=is_chat)
 
     def _fetched(self, attempt: Attempt[R]) -> Worker:
         """A worker that has its weights on this machine."""
@@ -360,6 +367,8 @@ class Pool:
         """Bytes that models may hold, and on which devices together; None for all devices."""
         if self._settings.memory_budget_gb is not None:
             return self._settings.memory_budget_gb * 1e9, None
+        if placement.spread:  # it takes what every device has
+            return 0.0, None
         if placement.device not in OWN_MEMORY:
             return self._at_start.memory_free_bytes / 2, _MAIN_MEMORY
         # A probe may have been under way when the pool was made; what it found is as old as that.

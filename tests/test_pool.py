@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,80 +16,23 @@ import psutil
 import pytest
 
 from runners.base import Clip, Contender, RunnerSpec, TranscribeOptions
-from runners.catalogue import spec_for
 from runners.events import Loading, Partial, Running
 from runners.isolation import limits
 from runners.machine import look
-from runners.pool import Pool
-from runners.settings import Settings
+from tests.pools import CLIP, Told, fresh_pools, in_background, is_gone, run, scripts_in, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
-CLIP = Clip(np.zeros(1600, np.float32), 2.0, "speech.wav")
-
-
-class Told:
-    """Keeps the events of a run, and can be waited for."""
-
-    def __init__(self) -> None:
-        self.events: list[object] = []
-        self.spoke = threading.Event()
-
-    def __call__(self, event) -> None:
-        self.events.append(event)
-        if isinstance(event, Partial):
-            self.spoke.set()
 
 
 @pytest.fixture
 def pool():
-    """Make a pool with these settings; closed at the end."""
-    pools: list[Pool] = []
-
-    def of(**settings) -> Pool:
-        pools.append(Pool(Settings(**settings), look))
-        return pools[-1]
-
-    yield of
-    for made in pools:
-        made.close()
-        assert made.children() == ()
+    with fresh_pools() as of:
+        yield of
 
 
 @pytest.fixture
 def script(tmp_path):
-    """A contender that plays this script."""
-
-    def of(name: str, *takes: list[dict], load: list[dict] | None = None, repeat: bool = True) -> Contender:
-        path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps({"load": load or [], "takes": takes, "repeat": repeat}), encoding="utf-8")
-        return Contender(spec_for(f"scripted:{path}"))
-
-    return of
-
-
-def run(pool: Pool, contender: Contender, told: Told | None = None, cancel: threading.Event | None = None, **options):
-    return pool.run(contender, options.pop("clip", CLIP), report=told or Told(), cancel=cancel or threading.Event(), **options)
-
-
-def in_background(pool: Pool, contender: Contender, **options) -> tuple[threading.Thread, list]:
-    results: list = []
-    thread = threading.Thread(target=lambda: results.append(run(pool, contender, **options)))
-    thread.start()
-    return thread, results
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def wait_until(condition, seconds: float = 20.0) -> None:
-    ends_at = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends_at, "it never came"
-        time.sleep(0.02)
+    return scripts_in(tmp_path)
 
 
 def test_a_run_tells_its_steps_and_ends_with_a_result(pool, script):
@@ -180,7 +121,7 @@ def test_what_was_used_least_recently_makes_room(pool, script):
     assert run(made, two).load_seconds is not None
 
 
-def test_what_another_run_is_loading_counts_as_room_to_come(script):
+def test_what_another_run_is_loading_counts_as_room_to_come(pool, script):
     free_bytes, asked = [400_000_000], threading.Event()
 
     def machine():
@@ -190,24 +131,21 @@ def test_what_another_run_is_loading_counts_as_room_to_come(script):
         asked.set()
         return seen
 
-    pool = Pool(Settings(), machine)
-    try:
-        first, cancel = Told(), threading.Event()
-        large = script("large", [{"say": "a"}], load=[{"allocate": 300_000_000}, {"say": "held"}, {"wait": 60}])
-        loading, _ = in_background(pool, large, told=first, cancel=cancel)
-        assert first.spoke.wait(20)
-        second = script("second", [{"say": "b"}])
-        second = replace(second, spec=replace(second.spec, parameters=40_000_000))  # needs about 500 MB
-        asked.clear()
-        waiting, results = in_background(pool, second)
-        assert asked.wait(20)
-        free_bytes[0] = 700_000_000  # as it is once the first has given way
-        cancel.set()
-        loading.join()
-        waiting.join()
-        assert [(result.status, result.error) for result in results] == [("ok", None)]
-    finally:
-        pool.close()
+    made = pool(machine)
+    first, cancel = Told(), threading.Event()
+    large = script("large", [{"say": "a"}], load=[{"allocate": 300_000_000}, {"say": "held"}, {"wait": 60}])
+    loading, _ = in_background(made, large, told=first, cancel=cancel)
+    assert first.spoke.wait(20)
+    second = script("second", [{"say": "b"}])
+    second = replace(second, spec=replace(second.spec, parameters=40_000_000))  # needs about 500 MB
+    asked.clear()
+    waiting, results = in_background(made, second)
+    assert asked.wait(20)
+    free_bytes[0] = 700_000_000  # as it is once the first has given way
+    cancel.set()
+    loading.join()
+    waiting.join()
+    assert [(result.status, result.error) for result in results] == [("ok", None)]
 
 
 def test_a_model_larger_than_the_budget_runs_but_does_not_stay(pool, script):
@@ -382,7 +320,7 @@ import numpy as np
 from runners.base import Clip, Contender
 from runners.catalogue import spec_for
 from runners.events import Partial
-from runners.machine import look
+from runners.machine import Device, look
 from runners.pool import Pool
 from runners.settings import Settings
 
