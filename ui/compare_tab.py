@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import gradio as gr
@@ -15,10 +16,11 @@ from comparisons import report
 from comparisons.compare import Comparison, Order, ordered, rescored, with_reference
 from comparisons.normalise import NORMALISERS, choose
 from comparisons.reference import text_of
-from runners.base import Clip, RunnerError
+from runners.base import Clip, Contender, RunnerError
 from ui import views
 from ui.components import absent_cards, clip_facts, column_board, contender_cards, export_buttons, status_line
 from ui.desk import Desk, Refused
+from ui.prompts_panel import own_in, values_in
 from ui.samples import samples
 
 Update = dict[Any, Any]
@@ -37,6 +39,15 @@ LANGUAGE_NAMES = {
     "zh": "Chinese",
 }  # fmt: skip
 """English names of ISO 639 codes; a language without one is shown by its code."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What another tab may take over from this one."""
+
+    clip: gr.Audio
+    added: gr.State
+    """Names of the systems that this visitor added."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +90,8 @@ def export(comparison: Comparison, order: Order) -> dict[str, str]:
     }
 
 
-def compare_tab(page: gr.Blocks, desk: Desk) -> None:
-    """Build the tab inside a ``gr.Blocks``."""
+def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
+    """Build the tab inside a ``gr.Blocks``. ``store`` is ``ui.prompts_panel.own_prompts``."""
     settings = desk.settings
     shipped = {sample.title: sample for sample in samples()}
     names_of_samples = {sample.path.name for sample in shipped.values()}
@@ -219,10 +230,11 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
         rule: str,
         by: str,
         value: Mapping[str, Any],
+        kept: Mapping[str, Any],
         request: gr.Request,
     ) -> Iterator[Update]:
         try:
-            heard, contenders = asked(desk, path, text, code, chosen_in(value))
+            heard, contenders = asked(desk, path, text, code, chosen_in(value), own_in(kept), values_in(kept))
         except RunnerError as fault:
             yield {status: said(fault)}
             return
@@ -284,11 +296,12 @@ def compare_tab(page: gr.Blocks, desk: Desk) -> None:
     text_file.upload(read_text, text_file, [reference, status], **quiet)
     gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, absent, status], **quiet)
     redrawn: dict[str, Any] = {"fn": redraw, "inputs": held, "outputs": shown, **quiet}
-    go.click(run, [clip, reference, language, normaliser, order, cards], shown, **quiet).then(**redrawn)
+    go.click(run, [clip, reference, language, normaliser, order, cards, store], shown, **quiet).then(**redrawn)
     board.again(again, [seen, order], shown, **quiet).then(**redrawn)
     gr.on([order.input, normaliser.input, reference.blur], **redrawn)
     stop.click(cancel_all, queue=False, **quiet)
     board.stop(cancel_one, queue=False, **quiet)
+    return Given(clip, added)
 
 
 def chosen_in(value: Mapping[str, Any] | None) -> list[str]:
@@ -297,8 +310,20 @@ def chosen_in(value: Mapping[str, Any] | None) -> list[str]:
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
-def asked(desk: Desk, path: str | None, text: str, code: str, names: Sequence[str]) -> tuple[Clip, list[Any]]:
+def asked(
+    desk: Desk,
+    path: str | None,
+    text: str,
+    code: str,
+    names: Sequence[str],
+    own: Sequence[Mapping[str, Any]] = (),
+    values: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[Clip, list[Contender]]:
     """The clip and the contenders of a comparison.
+
+    Args:
+        own: the visitor's own prompt templates, as plain records.
+        values: of the templates' variables.
 
     Raises:
         RunnerError: something is missing, or not taken here.
@@ -307,7 +332,7 @@ def asked(desk: Desk, path: str | None, text: str, code: str, names: Sequence[st
         raise Refused("There is no clip yet.", "Drop one in, record one, or take a sample.")
     if not names:
         raise Refused("No system is chosen.", "Tick at least one of the cards.")
-    contenders = desk.contenders(names, code or None)
+    contenders = desk.contenders(names, code or None, own, values)
     return desk.clip(path, text.strip() or None, code or None), contenders
 
 

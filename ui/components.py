@@ -38,7 +38,7 @@ def contender_cards(value: Mapping[str, Any]) -> gr.HTML:
         dict(value),
         html_template='<fieldset class="es-set"><legend class="sr">Systems to compare</legend>'
         '<div class="es-pick"></div></fieldset>',
-        js_on_load=script("cards.js"),
+        js_on_load=script("prompts.store.js", "cards.js"),
         apply_default_css=False,
         elem_id="es-cards",
     )

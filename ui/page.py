@@ -16,6 +16,7 @@ from ui.api import api
 from ui.compare_tab import compare_tab
 from ui.desk import Desk
 from ui.lookout import Lookout
+from ui.prompts_panel import own_prompts, prompts_panel
 from ui.samples import samples
 from ui.theme import style_sheet, theme
 
@@ -46,8 +47,12 @@ def build_page(desk: Desk) -> gr.Blocks:
                 apply_default_css=False,
                 elem_id="es-machine",
             )
-            with gr.Tabs(elem_id="es-tabs"), gr.Tab("Compare"):
-                compare_tab(page, desk)
+            store = own_prompts(desk)
+            with gr.Tabs(elem_id="es-tabs"):
+                with gr.Tab("Compare"):
+                    compare_tab(page, desk, store)
+                with gr.Tab("Prompts"):
+                    prompts_panel()
         api(desk)
         page.load(probed, outputs=about, queue=False, show_progress="hidden", api_visibility="private")
         page.unload(left)

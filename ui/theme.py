@@ -25,13 +25,17 @@ DARK = {
 }  # fmt: skip
 
 
+SHEETS = ("earshot.css", "prompts.css")
+"""Files of ``assets``, in order."""
+
+
 def style_sheet() -> str:
-    """The tokens and ``assets/earshot.css`` as one text, for ``launch(css=…)``."""
+    """The tokens and the style sheets as one text, for ``launch(css=…)``."""
 
     def tokens(values: dict[str, str]) -> str:
         return "".join(f"--es-{name}:{value};" for name, value in values.items())
 
-    sheets = [report.columns_css(), (ASSETS / "earshot.css").read_text(encoding="utf-8")]
+    sheets = [report.columns_css(), *((ASSETS / name).read_text(encoding="utf-8") for name in SHEETS)]
     return "\n".join([f":root{{{tokens(LIGHT)}}}", f".dark{{{tokens(DARK)}}}", *sheets])
 
 

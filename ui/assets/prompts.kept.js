@@ -1,0 +1,15 @@
+// Says to the server what this browser keeps: the value is {own, values}, "change" tells that it is another one.
+store.serve({ shelf: props.shelf, variables: props.variables, tasks: props.tasks });
+let told = JSON.stringify({ own: [], values: {} });
+let waiting = null;
+
+const give = () => {
+  const text = JSON.stringify({ own: store.kept.own, values: store.kept.values });
+  if (text === told) return;
+  told = text;
+  props.value = JSON.parse(text);
+  clearTimeout(waiting);
+  waiting = setTimeout(() => trigger("change"), 200); // not for every key pressed
+};
+store.listen(give);
+give();
