@@ -76,8 +76,8 @@ def clip(folder: Path) -> Path:
     return tone(folder / "a <b> clip.wav")
 
 
-def test_two_endpoints_and_no_more_are_public(client: Client) -> None:
-    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/compare", "/runners"}
+def test_four_endpoints_and_no_more_are_public(client: Client) -> None:
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/compare", "/runners", "/ask", "/templates"}
     assert not client.view_api(return_format="dict")["unnamed_endpoints"]
 
 

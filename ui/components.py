@@ -5,7 +5,7 @@ Values are plain data; the HTML in them is made, and escaped, by ``ui.views``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -18,14 +18,19 @@ def script(*names: str) -> str:
     return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
-def clip_facts(html: str) -> gr.HTML:
-    """What is known of the clip, or wrong with it; read aloud when it changes. Value: HTML of ``ui.views.clip_line``."""
+def clip_facts(html: str, elem_id: str = "es-clip", field: str = "es-audio", opener: str = "es-open") -> gr.HTML:
+    """What is known of the clip, or wrong with it; read aloud when it changes. Value: HTML of ``ui.views.clip_line``.
+
+    Args:
+        field: id of the audio field; what is dropped there and is no audio for the browser goes to ``opener``.
+        opener: id of the button that takes any file.
+    """
     return gr.HTML(
         html,
-        html_template='<div role="status" aria-live="polite">${value}</div>',
+        html_template=f'<div role="status" aria-live="polite" data-field="{field}" data-opener="{opener}">${{value}}</div>',
         js_on_load=script("drop.js"),
         apply_default_css=False,
-        elem_id="es-clip",
+        elem_id=elem_id,
     )
 
 
@@ -60,6 +65,53 @@ def column_board() -> gr.HTML:
         js_on_load=script("morph.js", "ticking.js", "board.js"),
         apply_default_css=False,
         elem_id="es-board",
+    )
+
+
+def system_cards(value: Mapping[str, Any]) -> gr.HTML:
+    """Radio buttons as cards. Value: ``{"html": of ui.views.systems, "chosen": name or None}``; the browser changes ``chosen``.
+
+    Event ``pick``: a person chose another.
+    """
+    return gr.HTML(
+        dict(value),
+        html_template='<div class="es-systems"></div>',
+        js_on_load=script("systems.js"),
+        apply_default_css=False,
+        elem_id="es-systems",
+    )
+
+
+def talk(value: Mapping[str, Any]) -> gr.HTML:
+    """A conversation. Value: ``{"now", "quiet", "exchanges"}``, see ``ui.views.talk``.
+
+    Events: ``edit`` carries ``{"text": …}``, other words for the last question; ``again`` asks it once more.
+    """
+    return gr.HTML(
+        dict(value),
+        html_template='<section class="es-talk" role="log" aria-label="Conversation" hidden></section>'
+        '<div class="es-hush"></div><p class="sr" role="status"></p>',
+        js_on_load=script("morph.js", "ticking.js", "clipboard.js", "talk.js"),
+        apply_default_css=False,
+        elem_id="es-talk",
+    )
+
+
+def composer(value: Mapping[str, Any], rendered: Callable[[Any], Any]) -> gr.HTML:
+    """Where a person asks. Value: ``{"templates", "quick", "busy", "why"}``, see ``ui.ask_tab``.
+
+    Events: ``ask`` carries ``{"template", "values"}`` or ``{"text"}``; ``stop`` nothing.
+
+    Args:
+        rendered: what a template with values, or a text, will be sent as; the browser calls it while somebody writes.
+    """
+    return gr.HTML(
+        dict(value),
+        html_template=script("composer.html"),
+        js_on_load=script("composer.js"),
+        apply_default_css=False,
+        elem_id="es-composer",
+        server_functions=[rendered],
     )
 
 

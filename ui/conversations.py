@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from runners import asking, conversation
 from runners.asking import Asking, RunsTurns
-from runners.base import Clip, Contender, Prompt, RunnerError
+from runners.base import Clip, Contender, Prompt, RunnerError, UnsupportedOption
 from runners.conversation import Conversation, Exchange
 
 MOST_OF_A_SESSION = 8
@@ -76,12 +76,21 @@ class Conversations:
             kept = self._kept.get((session or "", name or ""))
             return kept is not None and kept.path == path and kept.conversation.contender.spec.name == system
 
+    def is_busy(self, session: str | None, name: str | None) -> bool:
+        """Whether a question of it is being answered."""
+        with self._lock:
+            kept = self._kept.get((session or "", name or ""))
+            return kept is not None and kept.asking is not None
+
     def begin(self, session: str | None, path: str, contender: Contender) -> str:
         """A conversation about an uploaded file; gives its id.
 
         Raises:
+            UnsupportedOption: the system only transcribes.
             RunnerError: the file cannot be decoded or is not usable.
         """
+        if not contender.spec.can_chat:
+            raise UnsupportedOption(f"{contender.spec.label} cannot talk about a clip.", "Choose another system.")
         clip = self._decode(path)
         begun = conversation.new(contender, clip)
         with self._lock:

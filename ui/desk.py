@@ -65,11 +65,17 @@ class Desk:
 
     def offers(self, added: Sequence[str] = ()) -> list[tuple[RunnerSpec, Availability]]:
         """Every system of the page, and the ones a visitor added, with its availability now; those that can run first."""
-        specs = {spec.name: spec for spec in catalogue.offered(self.settings)}
-        specs |= {name: self.spec(name) for name in added if name not in specs}
-        here = self._pool.room()
-        rows = [(spec, availability.availability(spec, here, self.settings)) for spec in specs.values()]
-        return sorted(rows, key=lambda row: ("available", "download", "skipped").index(row[1].state))
+        return self._judged(self._specs(added))
+
+    def chat_offers(
+        self, added: Sequence[str] = (), clip_seconds: float | None = None
+    ) -> list[tuple[RunnerSpec, Availability]]:
+        """The systems that can talk about a clip, as ``offers`` gives them.
+
+        Args:
+            clip_seconds: length of the clip, which takes memory too; None if there is none yet.
+        """
+        return self._judged([spec for spec in self._specs(added) if spec.can_chat], clip_seconds=clip_seconds, chat=True)
 
     def spec(self, name: str) -> RunnerSpec:
         """The system of that name.
@@ -177,6 +183,20 @@ class Desk:
                 self._running[key].remove(cancels)
                 if not self._running[key]:
                     del self._running[key]
+
+    def leave(self, session: str | None) -> None:
+        """A visitor has left: what runs for them is stopped, what is kept of their conversations is forgotten."""
+        self.stop(session)
+        self.conversations.leave(session)
+
+    def _specs(self, added: Sequence[str]) -> list[RunnerSpec]:
+        specs = {spec.name: spec for spec in catalogue.offered(self.settings)}
+        return list((specs | {name: self.spec(name) for name in added if name not in specs}).values())
+
+    def _judged(self, specs: Sequence[RunnerSpec], **asked: Any) -> list[tuple[RunnerSpec, Availability]]:
+        here = self._pool.room()
+        rows = [(spec, availability.availability(spec, here, self.settings, **asked)) for spec in specs]
+        return sorted(rows, key=lambda row: ("available", "download", "skipped").index(row[1].state))
 
     def _keep(self, comparison: Comparison) -> None:
         if self.settings.history_folder is None:

@@ -13,6 +13,7 @@ from runners.pool import Pool
 from runners.settings import Settings
 from ui import views
 from ui.api import api
+from ui.ask_tab import ask_tab
 from ui.compare_tab import compare_tab
 from ui.desk import Desk
 from ui.lookout import Lookout
@@ -34,8 +35,8 @@ def build_page(desk: Desk) -> gr.Blocks:
         return views.machine_line(desk.lookout(), settings.downloads)
 
     def left(request: gr.Request) -> None:
-        """The tab was closed: nobody waits for its comparison any more."""
-        desk.stop(request.session_hash)
+        """The tab was closed: nobody waits for its comparison or its answer any more."""
+        desk.leave(request.session_hash)
 
     keep = settings.upload_keep_seconds
     with gr.Blocks(title="Earshot", analytics_enabled=False, fill_width=True, delete_cache=(min(keep, 600), keep)) as page:
@@ -50,7 +51,8 @@ def build_page(desk: Desk) -> gr.Blocks:
             store = own_prompts(desk)
             with gr.Tabs(elem_id="es-tabs"):
                 with gr.Tab("Compare"):
-                    compare_tab(page, desk, store)
+                    given = compare_tab(page, desk, store)
+                ask_tab(page, desk, store, given)
                 with gr.Tab("Prompts"):
                     prompts_panel()
         api(desk)

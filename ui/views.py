@@ -5,7 +5,7 @@ Names, transcripts, references, logs and file names come from visitors, models a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 from comparisons import figures, report
 from comparisons.compare import Column, Comparison, Order
 from runners.base import Availability, Clip, RunnerError, RunnerSpec
+from runners.conversation import Conversation, Exchange
 from runners.machine import Machine
+from runners.prompts import PromptTemplate
+from ui.prose import blocks
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -81,6 +84,100 @@ def _by_reason(skipped: Iterable[tuple[RunnerSpec, Availability]]) -> list[dict[
     for spec, found in skipped:
         groups.setdefault((found.reason, found.fix), []).append(_card(spec, found))
     return [{"reason": reason, "fix": fix, "cards": cards} for (reason, fix), cards in groups.items()]
+
+
+def systems(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
+    """The systems that can talk about a clip, as radio buttons; those that cannot run here with reason and fix."""
+    rows = list(offers)
+    skipped = [row for row in rows if not row[1].ok]
+    return _template("systems.html").render(
+        able_cards=[_card(*row) for row in rows if row[1].ok], groups=_by_reason(skipped), off=len(skipped)
+    )
+
+
+def talk(
+    conversation: Conversation | None,
+    templates: Mapping[str, PromptTemplate],
+    *,
+    now: float,
+    since: float | None = None,
+    quiet: str = "",
+) -> dict[str, Any]:
+    """The value of the conversation's component.
+
+    Args:
+        templates: by name, for what their exchanges are called.
+        now: on the clock of ``since``, when the last exchange's present state began.
+        quiet: HTML of ``hush``, shown while nothing was asked.
+    """
+    drawn = []
+    if conversation is not None:
+        for i, each in enumerate(conversation.exchanges):
+            html = exchange_html(each, templates, each is conversation.last, since)
+            drawn.append({"id": f"{conversation.id}/{i}", "html": html, "text": each.text if each.finished else ""})
+    return {"now": now, "quiet": quiet, "exchanges": drawn}
+
+
+def exchange_html(
+    exchange: Exchange, templates: Mapping[str, PromptTemplate], last: bool = True, since: float | None = None
+) -> str:
+    """A question and its answer, or how far that is."""
+    parts = [
+        {
+            "number": part.number,
+            "place": f"{figures.clock(part.start)} – {figures.clock(part.end)}",
+            "blocks": blocks(part.result.text),
+        }
+        for part in exchange.parts
+    ]
+    segments = [
+        {"place": figures.clock(segment.start) if segment.start is not None else "", "text": segment.text}
+        for segment in exchange.segments
+    ]
+    return _template("exchange.html").render(
+        exchange=exchange,
+        template=templates.get(exchange.prompt.template or ""),
+        blocks=blocks(exchange.text),
+        parts=parts,
+        segments=segments if len(segments) > 1 else [],
+        notes=(*exchange.notes, *exchange.oddities),
+        figures=exchange_figures(exchange),
+        doing=_doing(exchange),
+        since=since if last else None,
+        last=last,
+    )
+
+
+def exchange_figures(exchange: Exchange) -> list[str]:
+    """0.41 s to the first token · 14 tokens/s · 1,240 of 131,072 tokens of context; as far as they are known."""
+    usage, speed = exchange.usage, exchange.tokens_per_second
+    found = []
+    if exchange.first_token_seconds is not None:
+        found.append(f"{figures.seconds(exchange.first_token_seconds)} to the first token")
+    elif exchange.seconds is not None:
+        found.append(figures.seconds(exchange.seconds))
+    if speed is not None:
+        found.append(f"{speed:.1f} tokens/s" if speed < 9.95 else f"{speed:,.0f} tokens/s")
+    if usage is not None:
+        used = usage.prompt_tokens + usage.new_tokens
+        found.append(f"{used:,} of {usage.context_tokens:,} tokens of context" if usage.context_tokens else f"{used:,} tokens")
+    if exchange.load_seconds is not None:
+        found.append(f"loaded in {figures.seconds(exchange.load_seconds)}")
+    return found
+
+
+def hush(has_systems: bool, has_clip: bool) -> str:
+    """Stands where the conversation will be."""
+    return _template("quiet.html").render(systems=has_systems, clip=has_clip)
+
+
+def _doing(exchange: Exchange) -> str:
+    if exchange.state == "loading" and exchange.done_bytes is not None:
+        total = f" of {figures.bytes_(exchange.total_bytes)}" if exchange.total_bytes else ""
+        return f"downloading {figures.bytes_(exchange.done_bytes)}{total}"
+    if exchange.state == "running" and exchange.text:
+        return "answering"
+    return {"queued": "waits for its turn", "loading": "loading the model"}.get(exchange.state, "listening")
 
 
 def machine_line(machine: Machine, downloads: bool) -> str:
