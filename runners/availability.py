@@ -75,6 +75,9 @@ _LEAST_ON_ACCELERATORS = 0.75
 """Share of a model that accelerators must hold, or the CPU has it rather: every token waits until the rest was copied there
 from main memory, at a sixth of the rate or so at which a CPU reads it."""
 
+_LEAST_WITHOUT_CHOICE = 0.4
+"""The same where the CPU has no room either: embeddings and encoders must be on an accelerator, about a third of a model."""
+
 _NAMES: dict[DeviceKind, str] = {
     "cpu": "CPU",
     "cuda": "NVIDIA GPU (CUDA)",
@@ -413,7 +416,9 @@ def _rooms(spec: RunnerSpec, machine: Machine, settings: Settings) -> Iterator[_
     yield from spread
     if "cpu" in first:
         yield _Room(first["cpu"], first["cpu"].free_bytes)
-    yield from (replace(room, largest_need_bytes=math.inf) for room in spread if room.has_main_memory)
+    for room in spread:
+        if room.has_main_memory:
+            yield replace(room, largest_need_bytes=room.largest_need_bytes * _LEAST_ON_ACCELERATORS / _LEAST_WITHOUT_CHOICE)
 
 
 def _spread_rooms(device: Device, machine: Machine) -> Iterator[_Room]:

@@ -168,48 +168,61 @@ def _quantisation(outline: Any, placement: Placement, dtype: Any) -> Any:
 
 
 def _device_map(outline: Any, placement: Placement, *, main_memory: bool) -> dict[str, Any]:
-    """Which part goes where: the accelerators first, then, if it may, main memory. Layers and encoders stay whole.
+    """Which part goes where: layers to the accelerators in order, then, if they may, to main memory; the rest to the first.
+
+    The rest is embeddings, encoders and the head. Encoders ask their own weights where they are, which main memory cannot
+    answer while accelerate holds them there.
 
     Raises:
         OutOfMemory: it does not fit.
     """
     import torch
-    from accelerate import infer_auto_device_map
-    from accelerate.utils import get_balanced_memory
 
     devices = torch.xpu if placement.device == "xpu" else torch.cuda
-    weights_bytes = sum(each.numel() * each.element_size() for each in outline.parameters())
-    besides_bytes = max(0, (placement.need_bytes or 0) - weights_bytes) // max(1, devices.device_count())
-    room: dict[int | str, int] = {
-        index: max(0, devices.mem_get_info(index)[0] - max(SPREAD_RESERVE_BYTES, besides_bytes))
-        for index in range(devices.device_count())
-    }
+    layers, rest = _parts(outline)
+    all_bytes = sum(layers.values()) + sum(rest.values())
+    kept_bytes = max(SPREAD_RESERVE_BYTES, max(0, (placement.need_bytes or 0) - all_bytes) // max(1, devices.device_count()))
+    room: dict[int | str, int] = {index: devices.mem_get_info(index)[0] - kept_bytes for index in range(devices.device_count())}
+    room[0] -= sum(rest.values())
+    fits = room[0] >= 0
+    room = {index: max(0, free_bytes) for index, free_bytes in room.items()}
+    # Where the accelerators have more than enough, each keeps its part of the difference free, but for one layer.
+    more_bytes = (sum(room.values()) - sum(layers.values())) // len(room) - max(layers.values(), default=0)
+    room = {index: free_bytes - min(free_bytes, max(0, more_bytes)) for index, free_bytes in room.items()}
     if main_memory:
         room["cpu"] = round(0.9 * look().memory_free_bytes)
-    whole = [*outline._no_split_modules, *_parts_beside_the_layers(outline)]
-    room = get_balanced_memory(outline, max_memory=room, no_split_module_classes=whole)
-    room["disk"] = 0
-    found: dict[str, Any] = infer_auto_device_map(outline, max_memory=room, no_split_module_classes=whole)
-    if "disk" in found.values():
-        raise OutOfMemory(
-            "The model does not fit on this machine's GPUs" + (" and in its main memory together." if main_memory else "."),
-            "Close other programs, or choose a smaller model or precision.",
-        )
+    found: dict[str, Any] = dict.fromkeys(rest, 0)
+    places = list(room)
+    for name, size_bytes in layers.items():
+        while places and room[places[0]] < size_bytes:
+            places.pop(0)
+        if not places or not fits:
+            raise OutOfMemory(
+                "The model does not fit on this machine's GPUs" + (" and in its main memory together." if main_memory else "."),
+                "Close other programs, or choose a smaller model or precision.",
+            )
+        room[places[0]] -= size_bytes
+        found[name] = places[0]
     return found
 
 
-def _parts_beside_the_layers(outline: Any) -> list[str]:
-    """Classes of the largest parts that hold none of the decoder's layers: embeddings, encoders, the head."""
-    with_layers = {""}
-    for name, _ in outline.named_modules():
-        if in_layers(f"{name}."):
-            parents = name.split(".")
-            with_layers |= {".".join(parents[:end]) for end in range(len(parents))}
-    return [
-        type(part).__name__
+def _parts(outline: Any) -> tuple[dict[str, int], dict[str, int]]:
+    """The decoder's layers, and the largest parts that hold none of them, each with its bytes."""
+    layers = {name: part for name, part in outline.named_modules() if in_layers(f"{name}.") and name[-1].isdigit()}
+    above = {name[:end] for name in layers for end in (0, *(at for at, letter in enumerate(name) if letter == "."))}
+    rest = {
+        name: part
         for name, part in outline.named_modules()
-        if name not in with_layers and name.rpartition(".")[0] in with_layers and not in_layers(f"{name}.")
-    ]
+        if name not in above and name not in layers and name.rpartition(".")[0] in above
+    }
+    seen: set[int] = set()
+
+    def size_bytes(part: Any) -> int:
+        tensors = [each for each in part.parameters() if id(each) not in seen]  # a head may be the embeddings over again
+        seen.update(id(each) for each in tensors)
+        return sum(each.numel() * each.element_size() for each in tensors)
+
+    return {name: size_bytes(part) for name, part in layers.items()}, {name: size_bytes(part) for name, part in rest.items()}
 
 
 @contextmanager
