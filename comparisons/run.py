@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import queue
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
 from runners.base import Clip, Contender, TranscriptionResult
+from runners.batches import Batches
 from runners.events import Event, Finished, Queued
 
 log = logging.getLogger(__name__)
-
-LARGEST_BATCH = 1000
-"""Events; a runner that floods its page with partial texts cannot keep a batch open for ever."""
 
 
 class RunsContenders(Protocol):
@@ -124,9 +120,7 @@ class Comparing:
         self._cancelled = {contender: self._cancels.event(contender.name) for contender in chosen}
         self._lock = threading.Lock()
         self._waiting = list(chosen)
-        self._missing = len(chosen)  # Finished events that the consumer has not been given
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._given_at = float("-inf")
+        self._events: Batches[Event] = Batches(len(chosen), lambda event: isinstance(event, Finished))
         for contender in chosen:
             self._events.put(Queued(contender))
         self._cancels.listen(self._drop_cancelled)
@@ -140,7 +134,7 @@ class Comparing:
     @property
     def finished(self) -> bool:
         """True once the last Finished event was handed out."""
-        return self._missing == 0
+        return self._events.finished
 
     def events(self, timeout: float, pace_seconds: float = 0.0) -> list[Event]:
         """Wait for something to happen and give all that has, oldest first; empty after ``timeout`` seconds.
@@ -148,19 +142,7 @@ class Comparing:
         For one consumer. A page that redraws at most ten times a second sets ``pace_seconds=0.1``: events that come
         sooner after the last batch are collected for that long. The last batch of a comparison does not wait.
         """
-        batch: list[Event] = []
-        until = time.monotonic() + timeout
-        while not self.finished and len(batch) < LARGEST_BATCH:
-            left = (until if not batch else self._given_at + pace_seconds) - time.monotonic()
-            try:
-                event = self._events.get(timeout=left) if left > 0 else self._events.get_nowait()
-            except queue.Empty:
-                break
-            batch.append(event)
-            self._missing -= isinstance(event, Finished)
-        if batch:
-            self._given_at = time.monotonic()
-        return batch
+        return self._events.take(timeout, pace_seconds)
 
     def close(self) -> None:
         """Cancel what has not finished, without waiting for it to end. Closing twice does nothing more."""
