@@ -20,9 +20,11 @@ import app
 from comparisons.__main__ import main as compare_main
 from comparisons.compare import begin, fold
 from comparisons.report import to_dict
+from runners.ask import main as ask_main
 from runners.base import Clip, Contender, Placement, RunnerError, TranscribeOptions, TranscriptionResult
 from runners.catalogue import RUNNERS, spec_for
 from runners.events import Finished
+from runners.prompts import BUILT_IN, read_file
 from runners.scripted import Scripted, built_in
 from runners.settings import Settings
 
@@ -150,18 +152,30 @@ def test_every_setting_has_a_flag_that_is_documented() -> None:
 def test_flags_of_the_command_line_exist(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         compare_main(["--help"])
+    with pytest.raises(SystemExit):
+        ask_main(["--help"])
     shown = capsys.readouterr().out
     section = README.split("## On the command line")[1].split("\n## ")[0]
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", section)):
         assert flag in shown, flag
 
 
-def test_settings_and_variables_exist() -> None:
+def test_settings_and_variables_exist(tmp_path: Path) -> None:
     fields = set(Settings.model_fields)
     for name in set(re.findall(r"\bEARSHOT_([A-Z_]+)\b", README)) - {"TEST_CLIPS", "TEST_WEIGHTS"}:
         assert name.lower() in fields, name
-    for block in blocks("toml"):
-        Settings(**tomllib.loads(block))
+    settings, prompts = blocks("toml")
+    Settings(**tomllib.loads(settings))
+    (tmp_path / "prompts.toml").write_text(prompts, encoding="utf-8")
+    (template,) = read_file(tmp_path / "prompts.toml")
+    assert template.name in prompts
+
+
+def test_templates_in_the_text_exist() -> None:
+    built_in_names = {template.name for template in BUILT_IN}
+    named = set(re.findall(r"#([a-z][a-z-]*)[\",]", README)) | set(re.findall(r"--template ([a-z][a-z-]*)", README))
+    assert named
+    assert named <= built_in_names | {"template"}
 
 
 def test_endpoints_and_files_exist() -> None:
