@@ -266,7 +266,7 @@ class Pool:
                 self._unfit[attempt.contender.spec.name, placement.device] = fault
                 log.warning("%s does not run on %s: %s", attempt.contender.name, placement.device, fault)
                 return self._work(attempt, self._judge(attempt)[1])
-        attempt.stage, attempt.worker = attempt.stage_of_work, model.worker
+        attempt.stage, attempt.worker, attempt.placement = attempt.stage_of_work, model.worker, model.placement
         try:
             result = attempt.work(model, self._settings)
         except BaseException as error:

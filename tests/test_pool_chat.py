@@ -11,6 +11,7 @@ import pytest
 from runners.base import Contender, Prompt, RunnerSpec, TranscribeOptions
 from runners.events import Loading, Partial, Running
 from runners.isolation import limits
+from runners.machine import Machine, look
 from tests.pools import Told, ask, fresh_pools, run, scripts_in
 
 
@@ -107,6 +108,26 @@ def test_a_transcript_and_an_answer_come_from_the_same_model(pool, script):
     assert ask(made, contender).load_seconds is None
     assert run(made, contender).load_seconds is None
     assert len(made.children()) == 1
+
+
+def test_a_conversation_stays_with_its_model_when_memory_comes_free(pool, script):
+    free_bytes = [700_000_000]
+
+    def machine() -> Machine:
+        now = look()
+        devices = tuple(replace(device, free_bytes=free_bytes[0]) for device in now.devices)
+        return replace(now, devices=devices, memory_free_bytes=free_bytes[0])
+
+    made = pool(machine)
+    plain = script("a", [{"say": "a"}], answers=[[{"say": "yes"}]])
+    large = {"parameters": 100_000_000, "dtypes": ("float32", "bfloat16")}  # needs 780 MB, or 540
+    talker = replace(plain, spec=replace(plain.spec, **large))
+    assert ask(made, talker).dtype == "bfloat16"
+    free_bytes[0] = 4_000_000_000
+    after = ask(made, talker)
+    assert (after.dtype, after.load_seconds, after.usage.reused_tokens) == ("bfloat16", None, 25)
+    writer = replace(plain, spec=replace(plain.spec, **large, can_chat=False))
+    assert run(made, writer).dtype == "float32"  # what only writes is as precise as it can be
 
 
 def test_what_cannot_talk_is_not_asked(pool):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -32,6 +31,7 @@ from runners.isolation import death, limits
 from runners.isolation.spawner import Spawner, child_environment
 from runners.process import ProcessWorker
 from runners.settings import Settings
+from tests.pools import is_gone, wait_until
 
 CLIP = Clip(np.zeros(1600, np.float32), 11.0, "speech.wav", reference="the truth")
 LONG_SECONDS = 60.0
@@ -109,20 +109,6 @@ def hear(worker: ProcessWorker, seconds: float = LONG_SECONDS, told: Told | None
 def ask(worker: ProcessWorker, *said: str, seconds: float = LONG_SECONDS, told: Told | None = None, clip: Clip | None = CLIP):
     turns = tuple(Turn("assistant" if number % 2 else "user", text) for number, text in enumerate(said))
     return worker.chat(clip, turns, ChatOptions("a conversation"), told or Told(), seconds)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def wait_until(condition, seconds: float = 20.0) -> None:
-    ends_at = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends_at, "it never came"
-        time.sleep(0.02)
 
 
 def test_a_child_loads_hears_reports_and_answers(start):

@@ -6,9 +6,12 @@ import threading
 import time
 from dataclasses import dataclass
 
-from runners.base import Placement, RunnerSpec
+from runners.base import Dtype, Placement, RunnerSpec
 from runners.memory import OWN_MEMORY
 from runners.process import Worker
+
+_LARGEST_FIRST: tuple[Dtype, ...] = ("float32", "bfloat16", "float16", "int8_float16", "int8", "int4")
+"""Precisions by the memory that they take."""
 
 
 @dataclass
@@ -39,14 +42,20 @@ class WarmModels:
         self._lock = threading.Lock()
 
     def take(self, spec: RunnerSpec, placement: Placement) -> WarmModel | None:
-        """The idle, living model of this spec at this placement, busy from now on; None if there is none."""
-        key = _key(spec, placement)
+        """The idle, living model of this spec at this placement, busy from now on; None if there is none.
+
+        One that talks may also be less precise than it would be placed now, so that a conversation stays with the model
+        that it began on when memory comes free meanwhile.
+        """
         with self._lock:
-            for model in self._models:
-                if model.key == key and not model.busy and model.worker.alive:
-                    model.busy = True
-                    return model
-        return None
+            fitting = [
+                model for model in self._models if not model.busy and model.worker.alive and _fits(model, spec, placement)
+            ]
+            if not fitting:
+                return None
+            model = max(fitting, key=lambda model: model.key == _key(spec, placement))
+            model.busy = True
+            return model
 
     def add(self, model: WarmModel) -> None:
         with self._lock:
@@ -115,3 +124,14 @@ class WarmModels:
 def _key(spec: RunnerSpec, placement: Placement) -> tuple[str, str, str]:
     """What makes two models the same one; how much it was expected to need does not."""
     return spec.name, placement.device, placement.dtype
+
+
+def _fits(model: WarmModel, spec: RunnerSpec, placement: Placement) -> bool:
+    if model.key == _key(spec, placement):
+        return True
+    return (
+        spec.can_chat
+        and model.spec.name == spec.name
+        and model.placement.device == placement.device
+        and _LARGEST_FIRST.index(model.placement.dtype) >= _LARGEST_FIRST.index(placement.dtype)
+    )
