@@ -8,16 +8,16 @@ cut at pauses. Inputs are built from the tokenizer and the feature extractor: th
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runners import checkpoint, generation
+from runners import checkpoint, generation, tokens
 from runners.audio import cut_at_pauses, is_silent
 from runners.base import (
     SAMPLE_RATE,
@@ -26,6 +26,7 @@ from runners.base import (
     ModelLoadError,
     Placement,
     Progress,
+    PromptError,
     RunnerSpec,
     Segment,
     TranscribeOptions,
@@ -34,7 +35,7 @@ from runners.base import (
     Usage,
 )
 from runners.chat_cache import ChatCache
-from runners.generation import Network, Sound, Wire
+from runners.generation import Network, Sound, Wire, joined, span
 
 FAMILY = "qwen2-audio"
 MODEL_TYPE = "qwen2_audio"
@@ -63,8 +64,6 @@ class _Loaded:
     extractor: Any
     control: Mapping[str, int]
     """Ids of the control tokens of the wire format."""
-    reserved: re.Pattern[str]
-    """Finds every text that the tokenizer would take for one of its added tokens."""
 
     @property
     def window_seconds(self) -> float:
@@ -127,23 +126,25 @@ class Qwen2Audio:
             note = generation.endings(ended)
             return Transcript(text, notes=(note,) if note else ())
         cuts = cut_at_pauses(clip.samples, loaded.window_seconds)
-        segments: list[Segment] = []
-        notes = [f"cut at {len(cuts) - 1} pause{'s' * (len(cuts) > 2)}"] if len(cuts) > 1 else []
-        for begin, end in cuts:
+        notes = [f"cut at pauses into {len(cuts)} pieces"] if len(cuts) > 1 else []
+        text, segments = "", []
+        for first, last in cuts:
             progress.check()
-            samples = clip.samples[begin:end]
-            if is_silent(samples):
-                continue  # a chat model makes words up for silence
-            before = "".join(f"{segment.text} " for segment in segments)
+            begin, end = first / SAMPLE_RATE, last / SAMPLE_RATE
+            samples = clip.samples[first:last]
+            if is_silent(samples):  # a chat model makes words up for it
+                notes.append(f"nothing but digital silence {span(begin, end)}: left out")
+                continue
             wire = _wire(loaded, samples, (Turn("user", wording),))
-            most = MOST_TOKENS_BESIDES + round(MOST_TOKENS_PER_SECOND * len(samples) / SAMPLE_RATE)
-            text, ended = generation.write(loaded.network, wire, most, progress, before)
-            if note := generation.endings(ended):
-                notes.append(f"from {begin / SAMPLE_RATE:.0f} s: {note}" if len(cuts) > 1 else note)
-            segments.append(Segment(text, begin / SAMPLE_RATE, end / SAMPLE_RATE))
-            if end < len(clip.samples):
-                progress.partial(" ".join(segment.text for segment in segments))
-        text = " ".join(segment.text for segment in segments if segment.text)
+            most = MOST_TOKENS_BESIDES + round(MOST_TOKENS_PER_SECOND * (end - begin))
+            said, ended = generation.write(loaded.network, wire, most, progress, partial(joined, text, False))
+            if ending := generation.endings(ended):
+                notes.append(f"{span(begin, end)}: {ending}" if len(cuts) > 1 else ending)
+            if said:
+                segments.append(Segment(said, begin, end))
+                text = joined(text, False, said)
+            if last < len(clip.samples):
+                progress.partial(text)
         return Transcript(text, segments=tuple(segments), notes=tuple(notes))
 
     def chat(
@@ -152,11 +153,13 @@ class Qwen2Audio:
         """Answer the last turn; all windows of the clip stand before the first question.
 
         Raises:
-            PromptError: clip and conversation do not fit the context.
+            PromptError: the last turn is not the user's, or clip and conversation do not fit the context.
             OutOfMemory: they do not fit the device.
             Cancelled: between two tokens, or between two layers of a prefill.
         """
         loaded = self._need()
+        if not turns or turns[-1].role != "user":
+            raise PromptError("The conversation does not end with a question.", "Ask something.")
         wire = _wire(loaded, clip.samples if clip is not None else None, turns)
         return (yield from generation.answer(loaded.network, wire, options, progress, self._memory))
 
@@ -199,8 +202,7 @@ def _describe(weights: Path, model: Any, extractor: Any, tokenizer: Any) -> _Loa
         silent_ids=frozenset({control[_AUDIO_START], control[_AUDIO_END]}),
         context_tokens=int(model.config.text_config.max_position_embeddings),
     )
-    added = sorted({*_CONTROL, *tokenizer.get_added_vocab()}, key=len, reverse=True)
-    return _Loaded(network, extractor, control, re.compile("|".join(map(re.escape, added))))
+    return _Loaded(network, extractor, control)
 
 
 def _wire(loaded: _Loaded, samples: NDArray[np.float32] | None, turns: Sequence[Turn]) -> Wire:
@@ -210,30 +212,21 @@ def _wire(loaded: _Loaded, samples: NDArray[np.float32] | None, turns: Sequence[
     """
     control = loaded.control
     windows = _windows(loaded, samples) if samples is not None else []
-    ids = [control[_START], *_spoken(loaded, f"system\n{SYSTEM}"), control[_END], *_spoken(loaded, "\n")]
+    ids: list[int] = []
+
+    def say(role: str, text: str, heard: Sequence[NDArray[np.float32]] = ()) -> None:
+        ids.extend((control[_START], *plain(f"{role}\n")))
+        for number, window in enumerate(heard, 1):
+            places = [control[_AUDIO]] * audio_tokens(len(window))
+            ids.extend((*plain(f"Audio {number}: "), control[_AUDIO_START], *places, control[_AUDIO_END], *plain("\n")))
+        ids.extend((*plain(text), control[_END], *plain("\n")))
+
+    plain = partial(tokens.plain_ids, loaded.network.tokenizer)
+    say("system", SYSTEM)
     for number, turn in enumerate(turns):
-        ids += [control[_START], *_spoken(loaded, f"{turn.role}\n")]
-        for place, window in enumerate(windows if number == 0 else (), 1):
-            heard = [control[_AUDIO]] * audio_tokens(len(window))
-            ids += [*_spoken(loaded, f"Audio {place}: "), control[_AUDIO_START], *heard, control[_AUDIO_END]]
-            ids += _spoken(loaded, "\n")
-        ids += [*_spoken(loaded, turn.text), control[_END], *_spoken(loaded, "\n")]
-    ids += [control[_START], *_spoken(loaded, "assistant\n")]
+        say(turn.role, turn.text, windows if number == 0 else ())
+    ids.extend((control[_START], *plain("assistant\n")))
     return Wire(tuple(ids), _sound(loaded, windows) if windows else None)
-
-
-def _spoken(loaded: _Loaded, text: str) -> Iterator[int]:
-    """Token ids of somebody's words, in which no control token can stand, whatever they write."""
-    begin = 0
-    for found in loaded.reserved.finditer(text):
-        # In two halves a control token is text like any other; what the model reads is what was written.
-        yield from _ids(loaded, text[begin : found.start() + 1])
-        begin = found.start() + 1
-    yield from _ids(loaded, text[begin:])
-
-
-def _ids(loaded: _Loaded, text: str) -> list[int]:
-    return list(loaded.network.tokenizer.encode(text, add_special_tokens=False)) if text else []
 
 
 def _windows(loaded: _Loaded, samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
