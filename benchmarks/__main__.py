@@ -1,4 +1,4 @@
-"""``python -m benchmarks [startup overhead isolation memory]``: what Earshot costs, beside doing without it, in one run.
+"""``python -m benchmarks [startup overhead isolation memory phi4]``: what Earshot costs, beside doing without it, in one run.
 
 Machines are noisy: every figure is a median with its range, taken turn by turn with the alternative's.
 """
@@ -11,7 +11,7 @@ import platform
 import sys
 from pathlib import Path
 
-PARTS = ("startup", "overhead", "isolation", "memory")
+PARTS = ("startup", "overhead", "isolation", "memory", "phi4")
 
 
 def main() -> int:
@@ -21,6 +21,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="timed turns of each; default: 5")
     parser.add_argument("--whisper", type=Path, metavar="FOLDER", help="a transformers Whisper folder, for isolation")
     parser.add_argument("--clip", type=Path, help="what it hears")
+    parser.add_argument(
+        "--size", choices=("tiny", "0.3b", "full"), default="tiny", help="of phi4's random weights; default: tiny"
+    )
     wanted = parser.parse_args()
     if wanted.rounds < 1:
         parser.error("--rounds: at least 1")
@@ -46,6 +49,10 @@ def main() -> int:
         from benchmarks import memory
 
         memory.main()
+    if "phi4" in parts:
+        from benchmarks import phi4
+
+        phi4.main(wanted.size, wanted.rounds)
     return 0
 
 
