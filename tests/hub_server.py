@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 COMMIT = "c0ffee" * 6 + "0000"
 CHUNK_BYTES = 1 << 20
@@ -27,6 +28,8 @@ class Hub:
     stall_after: int | None = None
     """Stop in the middle of a large file after so many bytes, until ``release`` is set."""
     release: threading.Event = field(default_factory=threading.Event)
+    revision: str | None = None
+    """The only branch, tag or reference there is; None answers to any."""
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -71,6 +74,10 @@ def serve(hub: Hub) -> Iterator[Hub]:
                 self._send(status, b"{}", {"X-Error-Code": name, "X-Error-Message": "refused"}, with_body=with_body)
                 return
             path = self.path.partition("?")[0]
+            named = re.search(r"/(?:revision|resolve|tree)/([^/]+)", path)
+            if hub.revision is not None and (named is None or unquote(named.group(1)) not in {hub.revision, COMMIT}):
+                self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"}, with_body=with_body)
+                return
             if path.startswith("/api/models/somebody/model/tree/"):
                 rows = [
                     {"type": "file", "path": name, "size": len(raw), "oid": hashlib.sha1(raw).hexdigest()}  # noqa: S324

@@ -15,7 +15,7 @@ from runners import hub
 from runners.base import Cancelled, RunnerSpec, WeightsUnavailable
 from runners.catalogue import RUNNERS, spec_for
 from tests.hub_server import CHUNK_BYTES, COMMIT, Hub, serve
-from tests.test_weights import checkpoint, index, safetensors
+from tests.test_weights import checkpoint, index, matrices, safetensors, with_adapter
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "whisper:somebody/model"
@@ -249,6 +249,7 @@ def fetch(served: Hub, home: Path, name: str = MODEL, *, stop_after: int | None 
 def fetch_all(
     served: Hub, home: Path, names: list[str], *, stop_after: int | None = None, token: str = ""
 ) -> list[dict[str, Any]]:
+    home.mkdir(exist_ok=True)
     script = CHILD.format(root=str(ROOT), names=names, stop_after=stop_after)
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(home), "HF_HOME": str(home), "HF_ENDPOINT": served.url, "HF_HUB_OFFLINE": "0",
@@ -367,6 +368,92 @@ def test_a_hub_that_cannot_be_reached_is_told(home: Path) -> None:
     answer = fetch(served, home)
     assert answer["error"] == "The hub cannot be reached."
     assert answer["fix"]
+
+
+PHI4 = "phi4-multimodal:somebody/model@refs/pr/70"
+
+
+def phi4_repository(model_type: str = "phi4_multimodal", *, lost: tuple[str, ...] = ()) -> Hub:
+    """What a multimodal model's repository holds, adapters for hearing and for seeing among it."""
+    names = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    files = {
+        "config.json": json.dumps({"model_type": model_type}).encode(),
+        "tokenizer.json": b"{}",
+        "preprocessor_config.json": b"{}",
+        "modeling_phi4mm.py": b"raise SystemExit",
+        "figures/architecture.png": bytes(10),
+        names[0]: safetensors(("BF16", 4 * CHUNK_BYTES)),
+        names[1]: safetensors(("BF16", 6 * CHUNK_BYTES)),
+        "model.safetensors.index.json": index(*names),
+    }
+    for adapter in ("speech-lora", "vision-lora"):
+        files[f"{adapter}/adapter_config.json"] = b"{}"
+        files[f"{adapter}/adapter_model.safetensors"] = matrices({"lora_A": (4, CHUNK_BYTES)})
+        files[f"{adapter}/README.md"] = b"..."
+    return Hub(files={name: raw for name, raw in files.items() if name not in lost}, revision="refs/pr/70")
+
+
+def test_an_adapter_is_fetched_with_its_model_at_a_revision_with_slashes(home: Path) -> None:
+    with serve(phi4_repository()) as served:
+        answer = fetch(served, home, PHI4)
+    assert answer["error"] is None, answer
+    folder = Path(answer["folder"])
+    fetched = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {name for name in fetched if "/" in name} == {
+        "speech-lora/adapter_config.json",
+        "speech-lora/adapter_model.safetensors",
+    }
+    assert not {name for name in fetched if name.endswith((".py", ".png", ".md"))}
+    total_bytes = sum(len(served.files[name]) for name in fetched)
+    assert answer["reports"][-1] == [total_bytes, total_bytes]
+    assert hub.folder_of(spec_for(PHI4)) == folder
+    assert hub.cached_folder("somebody/model", COMMIT, ("speech-lora",)) == folder
+    assert hub.cached_folder("somebody/model", "main", ("speech-lora",)) is None
+
+
+def test_an_adapter_that_is_missing_in_the_cache_is_fetched_alone(home: Path) -> None:
+    with serve(phi4_repository()) as served:
+        folder = Path(fetch(served, home, PHI4)["folder"])
+        adapter = folder / "speech-lora" / "adapter_model.safetensors"
+        adapter.resolve().unlink()
+        adapter.unlink()
+        assert hub.cached_folder("somebody/model", "refs/pr/70", ("speech-lora",)) is None
+        part = hub.missing_part("somebody/model", "refs/pr/70", ("speech-lora",))
+        assert "lacks speech-lora/adapter_model.safetensors" in (part or "")
+        served.asked.clear()
+        assert fetch(served, home, PHI4)["folder"] == str(folder)
+    got = [asked for asked in served.asked if asked.startswith("GET /somebody/model/resolve/")]
+    assert [asked.rpartition("/")[2] for asked in got] == ["adapter_model.safetensors"]
+    assert hub.missing_part("somebody/model", "refs/pr/70", ("speech-lora",)) is None
+
+
+def test_what_would_be_of_no_use_is_not_fetched(home: Path) -> None:
+    with serve(phi4_repository("phi4mm")) as served:
+        other_form = fetch(served, home, PHI4)
+        assert not [asked for asked in served.asked if "GET" in asked and asked.endswith(".safetensors")]
+    assert "somebody/model@refs/pr/70 on the hub holds Phi-4-multimodal in the form that runs code" in other_form["error"]
+    assert "Use phi4-multimodal" in other_form["fix"]
+    with serve(phi4_repository("whisper")) as served:
+        other_family = fetch(served, home / "2", PHI4)
+        assert not [asked for asked in served.asked if "GET" in asked and asked.endswith(".safetensors")]
+    assert "'whisper', not a Phi-4-multimodal model" in other_family["error"]
+    assert "whisper:somebody/model@refs/pr/70" in other_family["fix"]
+    with serve(phi4_repository(lost=("speech-lora/adapter_model.safetensors",))) as served:
+        deaf = fetch(served, home / "3", PHI4)
+        assert not [asked for asked in served.asked if "GET" in asked and asked.endswith(".safetensors")]
+    assert "has no speech-lora/adapter_model.safetensors" in deaf["error"]
+    with serve(phi4_repository()) as served:
+        elsewhere = fetch(served, home / "4", "phi4-multimodal:somebody/model@refs/pr/71")
+    assert elsewhere["error"] == "somebody/model has no revision 'refs/pr/71'."
+
+
+def test_a_damaged_adapter_in_the_cache_is_no_model(tmp_path: Path) -> None:
+    folder = with_adapter(checkpoint(cached(tmp_path / "home", revision="refs/pr/70"), WHOLE))
+    assert hub.cached_folder("somebody/model", "refs/pr/70", ("speech-lora",)) == folder
+    (folder / "speech-lora" / "adapter_model.safetensors").write_bytes(matrices({"lora_A": (4, 8)}, kept_bytes=3))
+    assert hub.cached_folder("somebody/model", "refs/pr/70", ("speech-lora",)) is None
+    assert hub.missing_part("somebody/model", "refs/pr/70", ("speech-lora",)) == "holds only part of adapter_model.safetensors"
+    assert hub.missing_part("somebody/model", "main") is None
 
 
 def test_a_revision_is_what_is_asked_for(home: Path) -> None:
