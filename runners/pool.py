@@ -1,6 +1,7 @@
 """Runs contenders, one at a time on this machine's devices, and keeps their models warm within a budget of memory.
 
-Whatever a runner does, ``Pool.run`` returns a result: ok, skipped with the reason and the fix, or cancelled.
+Whatever a runner does, ``Pool.run`` and ``Pool.chat`` return a result: ok, skipped with the reason and the fix, or
+cancelled.
 
 A download does not hold the device: it has a queue of its own, so that the others go on meanwhile.
 This module does not know how a child works (``runners.process``) or how results are compared (``comparisons``).
@@ -197,28 +198,28 @@ class Pool:
         attempt.check()
         attempt.check_wanted()
         with self._device.place() as place:  # taken first, so that the order is that of the calls
-            state, placement = self._judge(attempt)
-            if state != "download":
+            found = self._judge(attempt)
+            if found.state != "download":
                 attempt.stage = None
                 if place.wait(attempt.stopped):  # what ran meanwhile has left other room
-                    _, placement = self._judge(attempt)
-                return self._work(attempt, placement)
+                    found = self._judge(attempt)
+                return self._work(attempt, found.placement)
         fetched: Worker | None = None
         with self._network.place() as place:
             attempt.stage = None
             place.wait(attempt.stopped)
-            if self._judge(attempt)[0] == "download":  # another run may have fetched it meanwhile
+            if self._judge(attempt).state == "download":  # another run may have fetched it meanwhile
                 fetched = self._fetched(attempt)
         try:
             with self._device.place() as place:
                 place.wait(attempt.stopped)
-                return self._work(attempt, self._judge(attempt)[1], fetched)
+                return self._work(attempt, self._judge(attempt).placement, fetched)
         finally:
             if fetched is not None and fetched in self._starting:
                 self._end(fetched)
 
-    def _judge(self, attempt: Attempt[R]) -> tuple[str, Placement]:
-        """Whether it must be downloaded, and where it can run, in the ``room`` there is.
+    def _judge(self, attempt: Attempt[R]) -> Availability:
+        """Whether it can run, and where, in the ``room`` there is.
 
         Raises:
             RunnerError: it cannot.
@@ -234,7 +235,7 @@ class Pool:
             reason = found.reason or "It is not available."
             raise RunnerError(reason if fault is None else f"{fault} On the CPU: {reason}", found.fix)
         attempt.placement = found.placement
-        return found.state, found.placement
+        return found
 
     def _available(self, attempt: Attempt[R], settings: Settings) -> Availability:
         is_chat, spec = isinstance(attempt, Answering), attempt.contender.spec
@@ -265,7 +266,7 @@ class Pool:
                 fault = str(error) if isinstance(error, DeviceUnfit) else f"While it was loaded on the GPU: {error}"
                 self._unfit[attempt.contender.spec.name, placement.device] = fault
                 log.warning("%s does not run on %s: %s", attempt.contender.name, placement.device, fault)
-                return self._work(attempt, self._judge(attempt)[1])
+                return self._work(attempt, self._judge(attempt).placement)
         attempt.stage, attempt.worker, attempt.placement = attempt.stage_of_work, model.worker, model.placement
         try:
             result = attempt.work(model, self._settings)
