@@ -191,8 +191,11 @@ def download(spec: RunnerSpec, progress: Progress) -> Path:
     except BaseException:
         fetch.stop()
         raise
+    folder = fetch.folder()
+    if fetch.total_bytes is not None:  # files of the same content are fetched once, and counted so
+        progress.downloading(fetch.total_bytes, fetch.total_bytes)
     try:
-        return read_weights(fetch.folder(), spec.folders).folder
+        return read_weights(folder, spec.folders).folder
     except UnreadableWeights as error:
         raise WeightsUnavailable(
             f"What was downloaded of {_name(spec)} {error}.", error.fix or "Choose another model or revision."
