@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from runners.base import (
     SAMPLE_RATE,
     Cancelled,
     ChatOptions,
+    ChatResult,
     Clip,
+    Contender,
     ModelLoadError,
     Placement,
     Prompt,
@@ -27,7 +30,11 @@ from runners.base import (
     Turn,
     Usage,
 )
+from runners.catalogue import spec_for
+from runners.machine import look
+from runners.pool import Pool
 from runners.qwen2_audio import SYSTEM, TRANSCRIBE, Qwen2Audio, audio_tokens
+from runners.settings import read_settings
 from tests.tiny_audio_chat import qwen2_audio
 from tests.tiny_checkpoints import Watcher, babble
 
@@ -348,3 +355,31 @@ def pausing(seconds: int, at: tuple[int, ...]) -> Clip:
 
 def test_its_system_turn_is_the_librarys_own(folder: Path) -> None:
     assert SYSTEM in librarys_processor(folder).default_chat_template
+
+
+def test_it_talks_from_a_child_process(folder: Path, tmp_path: Path) -> None:
+    """The whole way, by its name: judged, started, loaded, asked twice about the clip, and forgotten."""
+    pool = Pool(read_settings(device="cpu", dtype="float32", downloads=False, cache_folder=tmp_path), look)
+
+    def ask(at: Path, *turns: Turn) -> ChatResult:
+        contender = Contender(spec_for(f"qwen2-audio:{at}"))
+        cancel = threading.Event()
+        return pool.chat(contender, babble(2), turns, OPTIONS, report=lambda event: None, cancel=cancel)
+
+    try:
+        first = ask(folder, QUESTION)
+        second = ask(folder, QUESTION, Turn("assistant", first.text), Turn("user", "And then?"))
+        pool.forget("first")
+        third = ask(folder, QUESTION, Turn("assistant", first.text), Turn("user", "And then?"))
+        broken = ask(damaged(folder, tmp_path / "broken", preprocessor_config=None), QUESTION)
+    finally:
+        pool.close()
+    assert (first.status, second.status, third.status) == ("ok", "ok", "ok"), (first.error, second.error, third.error)
+    assert first.usage
+    assert second.usage
+    assert third.usage
+    assert second.usage.reused_tokens >= first.usage.prompt_tokens
+    assert (third.usage.reused_tokens, third.text) == (0, second.text)
+    assert broken.status == "skipped"
+    assert "feature extractor" in str(broken.error)
+    assert broken.fix
