@@ -56,7 +56,7 @@ def table(machine: Machine, rows: Sequence[tuple[RunnerSpec, Availability]], wid
     )
     lines = [f"This machine: {devices}; {machine.cores} {'core' if machine.cores == 1 else 'cores'}."]
     lines += [f"Note: {plain(note)}" for note in machine.notes]
-    cells = [("NAME", "STATE", "DEVICE", "PRECISION", "MEMORY", "PARAMETERS")]
+    cells: list[tuple[str, ...]] = [("NAME", "STATE", "DEVICE", "PRECISION", "MEMORY", "PARAMETERS", "REVISION")]
     ready = [(spec, found) for spec, found in rows if found.ok]
     for spec, found in ready:
         place = found.placement
@@ -65,12 +65,15 @@ def table(machine: Machine, rows: Sequence[tuple[RunnerSpec, Availability]], wid
             (
                 plain(spec.name),
                 found.state + download,
-                place.device,
+                f"{place.device}, spread" if place.spread else place.device,
                 place.dtype,
                 gigabytes(place.need_bytes) if place.need_bytes is not None else "unknown",
                 f"{spec.parameters / 1e6:.0f} M" if spec.parameters is not None else "unknown",
+                plain(spec.revision or ""),
             )
         )
+    if not any(spec.revision for spec, _ in ready):
+        cells = [row[:-1] for row in cells]
     if ready:
         widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
         lines += ["", *("  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in cells)]
@@ -78,7 +81,8 @@ def table(machine: Machine, rows: Sequence[tuple[RunnerSpec, Availability]], wid
     if skipped:
         lines += ["", "SKIPPED"]
     for spec, found in skipped:
-        lines.append(plain(spec.name))
+        pinned = f" ({spec.model}@{spec.revision})" if spec.is_default and spec.revision else ""
+        lines.append(plain(spec.name + pinned))
         for sentence in (found.reason, f"Fix: {found.fix}" if found.fix else None):
             if sentence:
                 lines += textwrap.wrap(

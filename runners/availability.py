@@ -204,7 +204,8 @@ def precisions(spec: RunnerSpec, device: Device, settings: Settings) -> tuple[Dt
     """The precisions to try, best first: the setting's alone, else those that lose nothing to speak of on this device.
 
     A system with a single precision has nothing to choose, and the setting does not concern it. Layers in 8 or 4 bits
-    (``int8`` and ``int4`` with PyTorch) are taken only if the setting asks: they lose accuracy.
+    (``int8`` and ``int4`` with PyTorch) are taken only if the setting asks: they lose accuracy. A system that has none
+    keeps its best precision then: the setting makes the large models fit, it does not ban the small ones.
 
     Raises:
         UnsupportedOption: the setting names a precision that the system, or the device, does not compute in.
@@ -217,7 +218,7 @@ def precisions(spec: RunnerSpec, device: Device, settings: Settings) -> tuple[Dt
     if not possible:
         raise UnsupportedOption(f"{spec.label} has no precision that the {_NAMES[device.kind]} computes in.", "Choose another.")
     wanted = settings.dtype
-    if wanted == "auto" or len(spec.dtypes) == 1:
+    if wanted == "auto" or len(spec.dtypes) == 1 or (wanted in _QUANTISED and wanted not in spec.dtypes):
         return tuple(possible)
     if wanted in possible:
         return (wanted,)

@@ -485,7 +485,8 @@ def test_layers_in_4_or_8_bits_need_their_package(tmp_path: Path, packages: Path
     eight = Settings(dtype="int8", downloads=True)
     assert availability(spec, machine(gpu(free_gb=9)), eight).placement.dtype == "int8"
     skipped(availability(spec, machine(), eight), "CPU does not compute in int8", "float32, bfloat16")
-    skipped(availability(spec_for("whisper"), machine(), small), "Whisper small does not compute in int4", "bfloat16")
+    assert availability(spec_for("whisper"), machine(), small).placement.dtype == "float32"  # it fits as it is
+    assert availability(spec_for("faster-whisper"), machine(), eight).placement.dtype == "int8"  # a precision of its own
 
 
 def test_layers_in_few_bits_are_never_spread_into_main_memory(packages: Path) -> None:

@@ -14,7 +14,7 @@ from runners.base import RunnerSpec
 from runners.catalogue import BUNDLES, FAMILIES, RUNNERS, UnknownRunner, offered, spec_for
 from runners.settings import Settings
 
-WITH_MODELS = ("whisper", "faster-whisper", "ctc")
+WITH_MODELS = ("whisper", "faster-whisper", "ctc", "phi4-multimodal", "qwen2-audio")
 _word = st.text(string.ascii_letters + string.digits, min_size=1, max_size=12)
 _hub_ids = st.builds(lambda organisation, name: f"{organisation}/{name}", _word, _word)
 _revisions = st.one_of(st.none(), _word, st.just("refs/pr/3"), st.just("v1.0-beta_2"))
@@ -197,6 +197,40 @@ def test_an_unknown_family_is_told_which_there_are() -> None:
     with pytest.raises(UnknownRunner) as caught:
         spec_for("nobody")
     assert all(family in (caught.value.fix or "") for family in FAMILIES)
+
+
+def test_phi4s_row_is_pinned_to_the_revision_with_native_weights() -> None:
+    row = spec_for("phi4-multimodal")
+    full = f"phi4-multimodal:{row.model}"
+    assert row.revision == "refs/pr/70"
+    assert spec_for(full) is spec_for(f"{full}@refs/pr/70") is row
+    main = spec_for(f"{full}@main")
+    assert (main.name, main.revision, main.folders) == (f"{full}@main", "main", ("speech-lora",))
+
+
+def test_a_checkpoint_of_ones_own_has_its_familys_abilities_to_talk() -> None:
+    row, mine = spec_for("phi4-multimodal"), spec_for("phi4-multimodal:/models/mine")
+    assert (mine.revision, mine.parameters, mine.size_bytes, mine.languages) == (None, None, None, None)
+    for ability in (
+        "can_chat",
+        "takes_prompt",
+        "folders",
+        "can_be_spread",
+        "longest_prompt_seconds",
+        "audio_tokens_per_second",
+    ):
+        assert getattr(mine, ability) == getattr(row, ability)
+
+
+@pytest.mark.parametrize("row", [row for row in RUNNERS if row.can_chat], ids=lambda row: row.name)
+def test_what_chats_says_how_much_it_hears_at_once(row: RunnerSpec) -> None:
+    assert row.takes_prompt
+    if row.model is None:  # scripted
+        return
+    assert row.audio_tokens_per_second
+    assert row.longest_prompt_seconds
+    assert row.longest_transcribed_seconds
+    assert row.longest_transcribed_seconds <= row.longest_prompt_seconds
 
 
 def test_a_ctc_model_of_no_row_may_be_told_the_language_and_refuses_for_itself() -> None:

@@ -52,6 +52,17 @@ def test_the_table_is_aligned_and_says_why_not() -> None:
     )
 
 
+def test_a_pinned_revision_and_a_spread_model_are_shown() -> None:
+    spread = Availability("available", placement=Placement("cuda", "bfloat16", 12_000_000_000, spread=True))
+    assert table(MACHINE, [(spec_for("phi4-multimodal"), spread), (spec_for("moonshine"), READY)]).endswith(
+        "NAME             STATE      DEVICE        PRECISION  MEMORY   PARAMETERS  REVISION\n"
+        "phi4-multimodal  available  cuda, spread  bfloat16   12.0 GB  5574 M      refs/pr/70\n"
+        "moonshine        available  cuda          float16    2.1 GB   27 M\n"
+    )
+    skipped = table(MACHINE, [(spec_for("phi4-multimodal"), SKIPPED)])
+    assert "phi4-multimodal (microsoft/Phi-4-multimodal-instruct@refs/pr/70)\n    Needs" in skipped
+
+
 def test_a_folders_name_cannot_steer_the_terminal() -> None:
     spec = replace(spec_for("whisper"), model="/models/\x1b[2Jx\x07", is_default=False)
     found = Availability("skipped", reason="\x1b]0;title\x07", fix=None)
@@ -80,6 +91,18 @@ def test_json_says_the_same_with_null_for_unknown(capsys: pytest.CaptureFixture[
     assert (folder["state"], folder["device"], folder["parameters"], folder["license"]) == ("skipped", None, None, None)
     assert "is not there" in folder["reason"]
     assert folder["fix"]
+    assert (moonshine["takes_prompt"], moonshine["can_chat"], moonshine["spread"], folder["spread"]) == (
+        False,
+        False,
+        False,
+        None,
+    )
+
+
+def test_json_tells_programs_what_a_system_can_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json", "--runners", "phi4-multimodal"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["takes_prompt"], row["can_chat"], row["revision"]) == (True, True, "refs/pr/70")
 
 
 @pytest.mark.parametrize("row", RUNNERS, ids=lambda row: row.name)
