@@ -58,7 +58,7 @@ def prompts_panel() -> gr.HTML:
     return gr.HTML(
         None,
         html_template='<div class="es-prompts"></div>',
-        js_on_load=script("prompts.store.js", "prompts.js"),
+        js_on_load=script("prompts.store.js", "prompts.editor.js", "prompts.js"),
         apply_default_css=False,
         elem_id="es-prompts",
         server_functions=[preview, imported, exported],

@@ -30,23 +30,35 @@ const take = (names) => {
 const draw = () => {
   const value = props.value || {};
   if (value.html !== drawn) {
-    const held = list.contains(document.activeElement) ? document.activeElement.value : null;
+    const held = list.contains(document.activeElement) ? document.activeElement : null;
+    const asking = held?.closest(".es-told") ?? list.querySelector(".es-told[open]");
+    const before = asking && { system: asking.dataset.system, open: asking.open, within: asking.contains(held), field: { ...held?.dataset } };
     const open = list.querySelector(".es-fold")?.open;
-    const asking = list.querySelector(".es-told[open]")?.dataset.system;
     list.innerHTML = drawn = value.html || "";
     const chosen = Array.isArray(value.chosen) ? value.chosen : ticked;
     const fold = list.querySelector(".es-fold");
-    if (fold && boxes().some((box) => fold.contains(box) && chosen.some((name) => name === box.value || name.startsWith(`${box.value}#`)))) fold.open = true;
+    const isChosen = (box) => chosen.some((name) => name === box.value || name.startsWith(`${box.value}#`));
+    if (fold && boxes().some((box) => fold.contains(box) && isChosen(box))) fold.open = true;
     else if (fold) fold.open = open ?? fold.open;
-    if (held !== null) boxes().find((box) => box.value === held)?.focus({ preventScroll: true });
-    const menu = Array.from(list.querySelectorAll(".es-told")).find((each) => each.dataset.system === asking);
-    if (menu) menu.open = true;
+    if (held && !asking?.contains(held)) boxes().find((box) => box.value === held.value)?.focus({ preventScroll: true });
+    if (before) restore(before);
   }
   const keep = !Array.isArray(value.chosen);
   if (!keep) take(value.chosen);
   for (const box of boxes()) box.checked = ticked.includes(box.value) && box.getAttribute("aria-disabled") !== "true";
   for (const told of list.querySelectorAll(".es-told")) sum(told);
   if (keep) tell();
+};
+
+// The menu that was open, or held the focus, before the cards were drawn anew.
+const restore = ({ system, open, within, field }) => {
+  const told = Array.from(list.querySelectorAll(".es-told")).find((each) => each.dataset.system === system);
+  if (!told) return;
+  told.open = open;
+  if (open) fill(told);
+  if (!within) return;
+  const [[kind, name] = []] = Object.entries(field);
+  (kind ? told.querySelector(`[data-${kind}="${CSS.escape(name)}"]`) : told.querySelector("summary"))?.focus({ preventScroll: true });
 };
 
 const tell = () => {
@@ -137,6 +149,8 @@ const pick = (box) => {
 };
 
 element.addEventListener("click", (event) => {
+  const told = event.target.closest?.(".es-told > summary")?.parentElement;
+  if (told && !told.open) fill(told); // it opens next
   // A skipped card stays focusable, so that its reason can be read, but cannot be ticked.
   if (event.target.matches?.("input[aria-disabled=true]")) event.preventDefault();
 });
@@ -165,7 +179,6 @@ list.addEventListener(
     const told = event.target;
     if (!told.matches?.(".es-told") || !told.open) return;
     close(told);
-    fill(told);
     place(told);
   },
   true,
