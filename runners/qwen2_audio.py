@@ -45,11 +45,13 @@ SYSTEM = "You are a helpful assistant."
 """The system turn of the family's own chat template."""
 SHORTEST_WINDOW_SECONDS = 0.1
 """Less than four audio tokens would be one token or none; a shorter window is filled up with silence."""
-MOST_TOKENS_PER_SECOND = 12
-"""Fast speech has some 7 syllables a second, and a syllable takes one or two tokens in most languages."""
+LONGEST_PROMPT_SECONDS = 240.0
+"""6,000 tokens of the published context of 8,192: the rest is for what is said about it."""
+MOST_TOKENS_PER_SECOND = 20
+"""Fast speech has some 7 syllables a second, of one or two tokens; it may be asked for with its translation."""
 MOST_TOKENS_BESIDES = 64
 MOST_TOKENS_TOLD = 1024
-"""For what is not said in the clip, such as a summary of it."""
+"""Of a text whose length does not follow from the clip's, such as a summary."""
 
 _START, _END, _END_OF_TEXT = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 _AUDIO, _AUDIO_START, _AUDIO_END = "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"
@@ -110,39 +112,39 @@ class Qwen2Audio:
         """Write down what is said, or do what ``options.prompt`` says.
 
         A clip longer than a window is cut at pauses and each piece is heard by itself, unless the prompt asks for
-        something that needs all of it, such as a summary.
+        something that needs all of it, such as a summary: then a piece is as long as the context allows.
 
         Raises:
-            PromptError: what needs all of the clip does not fit the context.
+            PromptError: the prompt does not fit the context beside the audio.
             OutOfMemory: a piece does not fit.
             Cancelled: between two tokens, or between two layers of a prefill.
         """
         loaded = self._need()
         prompt = options.prompt
         wording = prompt.text if prompt is not None else TRANSCRIBE
-        if prompt is not None and prompt.task not in ("transcription", "translation"):
-            wire = _wire(loaded, clip.samples, (Turn("user", wording),))
-            text, ended = generation.write(loaded.network, wire, MOST_TOKENS_TOLD, progress)
-            note = generation.endings(ended)
-            return Transcript(text, notes=(note,) if note else ())
-        cuts = cut_at_pauses(clip.samples, loaded.window_seconds)
-        notes = [f"cut at pauses into {len(cuts)} pieces"] if len(cuts) > 1 else []
+        follows_speech = prompt is None or prompt.task in ("transcription", "translation")
+        cuts = cut_at_pauses(clip.samples, loaded.window_seconds if follows_speech else LONGEST_PROMPT_SECONDS)
+        notes = []
+        if len(cuts) > 1:
+            alone = "" if follows_speech else ", each of which was answered alone"
+            notes.append(f"cut at pauses into {len(cuts)} pieces{alone}")
         text, segments = "", []
         for first, last in cuts:
             progress.check()
             begin, end = first / SAMPLE_RATE, last / SAMPLE_RATE
             samples = clip.samples[first:last]
-            if is_silent(samples):  # a chat model makes words up for it
+            if follows_speech and is_silent(samples):  # a chat model makes words up for it
                 notes.append(f"nothing but digital silence {span(begin, end)}: left out")
                 continue
             wire = _wire(loaded, samples, (Turn("user", wording),))
-            most = MOST_TOKENS_BESIDES + round(MOST_TOKENS_PER_SECOND * (end - begin))
-            said, ended = generation.write(loaded.network, wire, most, progress, partial(joined, text, False))
+            most = MOST_TOKENS_BESIDES + round(MOST_TOKENS_PER_SECOND * (end - begin)) if follows_speech else MOST_TOKENS_TOLD
+            whole = partial(joined, text, not follows_speech)
+            said, ended = generation.write(loaded.network, wire, most, progress, whole)
             if ending := generation.endings(ended):
                 notes.append(f"{span(begin, end)}: {ending}" if len(cuts) > 1 else ending)
             if said:
                 segments.append(Segment(said, begin, end))
-                text = joined(text, False, said)
+                text = whole(said)
             if last < len(clip.samples):
                 progress.partial(text)
         return Transcript(text, segments=tuple(segments), notes=tuple(notes))
