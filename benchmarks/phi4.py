@@ -34,6 +34,8 @@ FOLLOW_UP_TARGET = 6
 """A follow-up after a 30 s clip is to begin so many times sooner than with everything sent again, at 0.3 B and above."""
 TRANSCRIPTION_TARGET = 0.05
 CONVERSATIONS = 50
+OPENED_SECONDS = 5
+"""Of the clip that each of them is about."""
 QUESTION = Turn("user", "Summarise the clip in three sentences.")
 FOLLOW_UP = Turn("user", "Who is speaking, and about what?")
 ANSWER_TOKENS = 32
@@ -84,11 +86,11 @@ def _memory(folder: Path, size: str) -> None:
     """What the page's process and the child hold, and whether it grows while conversations come and go."""
     settings = read_settings(downloads=False)
     contender = Contender(spec_for(f"phi4-multimodal:{folder}"))
-    clip, watched = sound(30), psutil.Process()
+    watched = psutil.Process()
     before = watched.memory_info().rss
     pool = Pool(settings, look)
 
-    def ask(conversation: str, *turns: Turn) -> ChatResult:
+    def ask(clip: Clip, conversation: str, *turns: Turn) -> ChatResult:
         options = ChatOptions(conversation, most_tokens=4)
         result = pool.chat(contender, clip, turns, options, report=lambda event: None, cancel=threading.Event())
         if result.usage is None:
@@ -96,15 +98,16 @@ def _memory(folder: Path, size: str) -> None:
         return result
 
     try:
-        first = ask("first", QUESTION)
+        first = ask(sound(30), "first", QUESTION)
         usage = first.usage
         assert usage is not None
         pool.forget("first")
         sizes: list[tuple[int, int]] = []
+        clip = sound(OPENED_SECONDS)
         for number in range(CONVERSATIONS):
             name = f"conversation {number}"
-            answer = ask(name, QUESTION)
-            ask(name, QUESTION, Turn("assistant", answer.text), FOLLOW_UP)
+            answer = ask(clip, name, QUESTION)
+            ask(clip, name, QUESTION, Turn("assistant", answer.text), FOLLOW_UP)
             pool.forget(name)
             sizes.append((watched.memory_info().rss, pool.children()[0].memory_bytes or 0))
     finally:
@@ -127,9 +130,9 @@ def _memory(folder: Path, size: str) -> None:
     shape = SIZES[size]
     number_bytes = 4 if first.dtype == "float32" else 2
     expected = 2 * shape.layers * shape.kv_heads * (shape.hidden // shape.heads) * number_bytes * tokens
-    rows.append((f"kept for one conversation: {tokens} tokens", f"{kept / 1e6:.1f} MB", f"{kept / expected:.3f}"))
+    rows.append((f"kept for one about 30 s of audio: {tokens} tokens", f"{kept / 1e6:.1f} MB", f"{kept / expected:.3f}"))
     show(
-        f"Memory at {size}, {first.device}, {first.dtype}: two turns each about a 30 s clip, then forgotten",
+        f"Memory at {size}, {first.device}, {first.dtype}: {CONVERSATIONS} conversations of two turns opened and closed",
         ("median", "resident", "ratio"),
         rows,
         note="ratios to the row before; of what is kept, to its keys and values alone. Target: nothing grows",
