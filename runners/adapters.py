@@ -43,6 +43,7 @@ def attach(model: Any, weights: Path, folder: str, placement: Placement, progres
     _refuse_foreign(model, held, home)
     _drop_untrained(model, held)
     if placement.spread:
+        _bring_near(model, home)
         return f"{folder} not merged into the weights, because they are spread over several devices: somewhat slower"
     if placement.dtype in ("int8", "int4"):
         return f"{folder} not merged into the weights, because they are rounded to {placement.dtype}: somewhat slower"
@@ -122,6 +123,27 @@ def _drop_untrained(model: Any, held: dict[str, set[str]]) -> None:
     for name, module in adapted(model).items():
         if name not in held:
             model.set_submodule(name, module.get_base_layer())
+
+
+def _bring_near(model: Any, home: Path) -> None:
+    """Put each part of the adapter where its layer computes.
+
+    accelerate fetches the weights of a layer that lies elsewhere whenever it is its turn, but knows nothing of an adapter
+    that came later: its parts would stay behind, on another device or with no numbers at all.
+    """
+    import torch
+    from safetensors import safe_open
+
+    with checkpoint.loading(home), safe_open(str(home / ADAPTER_FILES[1]), "pt") as tensors:
+        for name, module in adapted(model).items():
+            hook = getattr(module.get_base_layer(), "_hf_hook", None)
+            device = getattr(hook, "execution_device", None)
+            for part in ("lora_A", "lora_B"):
+                linear = getattr(module, part)[ADAPTER_NAME]
+                if device is None or linear.weight.device == torch.device(device):
+                    continue
+                numbers = tensors.get_tensor(f"base_model.model.{name}.{part}.weight")
+                linear.weight = torch.nn.Parameter(numbers.to(device, linear.weight.dtype), requires_grad=False)
 
 
 def _merge(model: Any, home: Path, progress: Progress) -> None:

@@ -91,10 +91,10 @@ class Phi4Multimodal:
             OutOfMemory: the model does not fit.
             DeviceUnfit: the audio encoder fails on this device, or computes something else than the CPU does.
         """
-        found = checkpoint.read(weights, FAMILY, (ADAPTER_FOLDER,))
+        found = checkpoint.read(weights, FAMILY)
         if found.model_type != MODEL_TYPE:
             raise checkpoint.foreign(found, "a Phi-4-multimodal checkpoint with native weights")
-        weights = found.folder
+        weights = checkpoint.read(weights, FAMILY, (ADAPTER_FOLDER,)).folder
         checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",), ("vocab.json", "merges.txt"))
         checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
         progress.check()

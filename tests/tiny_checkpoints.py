@@ -301,7 +301,7 @@ PHI4_TOOL = "<|tool_call|>"
 """A token that is added but not special, as the real vocabulary has some: not taking special tokens apart finds it too."""
 
 
-def phi4_multimodal(folder: Path, *, switch: int = 4096, adapter: bool = True, zeroed: bool = False, rank: int = 4) -> Path:
+def phi4_multimodal(folder: Path, *, switch: int = 4096, adapter: bool = True, zeroed: bool = False, width: int = 32) -> Path:
     """A Phi-4-multimodal with all of its parts, and its speech adapter in ``speech-lora``; rotary factors switch at ``switch``.
 
     The adapter is made by peft from a model that is thrown away, as training would save it. ``zeroed`` leaves its B
@@ -313,8 +313,8 @@ def phi4_multimodal(folder: Path, *, switch: int = 4096, adapter: bool = True, z
     ids = _phi4_tokenizer(folder)
     config = Phi4MultimodalConfig(
         vocab_size=len(ids),
-        hidden_size=32,
-        intermediate_size=48,
+        hidden_size=width,
+        intermediate_size=2 * width,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
@@ -325,8 +325,8 @@ def phi4_multimodal(folder: Path, *, switch: int = 4096, adapter: bool = True, z
             "rope_theta": 10_000.0,
             "partial_rotary_factor": 1.0,
             "original_max_position_embeddings": switch,
-            "short_factor": [1.0, 1.1, 1.2, 1.3],
-            "long_factor": [1.5, 4.0, 9.0, 16.0],
+            "short_factor": [1 + 0.1 * number for number in range(width // 8)],
+            "long_factor": [1.5 * (1 + number) ** 1.5 for number in range(width // 8)],
         },
         tie_word_embeddings=True,
         sliding_window=64 * switch,
@@ -365,16 +365,16 @@ def phi4_multimodal(folder: Path, *, switch: int = 4096, adapter: bool = True, z
     model.save_pretrained(folder)
     Phi4MultimodalFeatureExtractor().save_pretrained(folder)
     if adapter:
-        _phi4_adapter(model, folder / "speech-lora", zeroed, rank)
+        _phi4_adapter(model, folder / "speech-lora", zeroed)
     return folder
 
 
-def _phi4_adapter(model: Any, folder: Path, zeroed: bool, rank: int) -> None:
+def _phi4_adapter(model: Any, folder: Path, zeroed: bool) -> None:
     import torch
     from peft import LoraConfig, get_peft_model
 
     targets = r"model\.layers\.\d+\.(self_attn\.(qkv|o)_proj|mlp\.(gate_up|down)_proj)"
-    adapted = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets))
+    adapted = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules=targets))
     with torch.no_grad():
         for name, weight in adapted.named_parameters():
             if "lora_B" in name and not zeroed:
