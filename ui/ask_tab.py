@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ NO_SYSTEM = "No system that can talk about a clip runs here now."
 BEGINS_ANEW = "Your next question begins a new conversation; export this one if you want to keep it."
 
 
-def ask_tab(page: gr.Blocks, desk: Desk, store: gr.HTML, given: Given) -> gr.Tab:
+def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
     """Build the tab inside a ``gr.Tabs``.
 
     Args:
@@ -46,7 +46,6 @@ def ask_tab(page: gr.Blocks, desk: Desk, store: gr.HTML, given: Given) -> gr.Tab
     # What is on the page
 
     with gr.Tab("Ask") as tab, gr.Row(elem_id="es-ask"):
-        current = gr.State(None)  # id of the conversation
         followed = gr.State(None)  # the path that was taken over from Compare
         heard = gr.State(None)  # seconds of the clip
         with gr.Column(elem_id="es-ask-side", min_width=260):
@@ -91,80 +90,67 @@ def ask_tab(page: gr.Blocks, desk: Desk, store: gr.HTML, given: Given) -> gr.Tab
         why = NO_SYSTEM if chosen_in(picked) is None else NO_CLIP if path is None else None
         return _composed(_templates(desk, kept), values_in(kept), busy=busy, why=why) | {"words": words}
 
-    def shown(conversation: Conversation | None, picked: Any, path: str | None, kept: Any, since: float | None = None) -> Any:
+    def shown(conversation: Conversation | None, path: str | None, picked: Any, kept: Any, since: float | None = None) -> Any:
         """The value of the conversation's component."""
         names = {template.name: template for template in _templates(desk, kept)}
         hush = views.hush(chosen_in(picked) is not None, path is not None)
         return views.talk(conversation, names, now=time.monotonic(), since=since, quiet=hush)
 
+    def remark(conversation: Conversation | None, session: str | None, path: str | None, picked: Any) -> str:
+        """What the next question does to a conversation that is there."""
+        if conversation is None or not conversation.exchanges or path is None:
+            return ""
+        goes_on = desk.conversations.is_about(session, conversation.id, path, chosen_in(picked) or "")
+        return "" if goes_on else BEGINS_ANEW
+
     def refreshed(
-        path: str | None, picked: Any, kept: Any, added: tuple[str, ...], seconds: float | None, name: str | None, session: str
+        session: str | None, path: str | None, picked: Any, kept: Any, added: tuple[str, ...], seconds: float | None
     ) -> Update:
         """Systems, composer and conversation, as things are now."""
         offers = desk.chat_offers(added, seconds)
         picked = {"html": views.systems(offers), "chosen": _first_choice(offers, chosen_in(picked))}
-        conversation = desk.conversations.get(session, name)
+        conversation = desk.conversations.latest(session)
         busy = conversation is not None and not conversation.finished
         told: Update = {systems: picked, asking: arranged(path, picked, kept, busy)}
         if not busy:
-            told[board] = shown(conversation, picked, path, kept)
-            told[status] = remark(path, picked, name, session)
+            told |= {board: shown(conversation, path, picked, kept), status: remark(conversation, session, path, picked)}
         return told
 
-    def remark(path: str | None, picked: Any, name: str | None, session: str) -> str:
-        """What the next question does to a conversation that is there."""
-        conversation = desk.conversations.get(session, name)
-        if conversation is None or not conversation.exchanges or path is None:
-            return ""
-        if desk.conversations.is_about(session, name, path, chosen_in(picked) or ""):
-            return ""
-        return BEGINS_ANEW
-
     async def settled(
-        path: str | None,
-        picked: Any,
-        kept: Any,
-        added: tuple[str, ...],
-        seconds: float | None,
-        name: str | None,
-        request: gr.Request,
+        path: str | None, picked: Any, kept: Any, added: tuple[str, ...], seconds: float | None, request: gr.Request
     ) -> Update:
         """Once the machine's GPUs are known, cards may say something else."""
         await desk.lookout.settled()
-        return refreshed(path, picked, kept, added, seconds, name, request.session_hash or "")
+        return refreshed(request.session_hash, path, picked, kept, added, seconds)
 
-    def look(path: str | None, picked: Any, kept: Any, added: tuple[str, ...], name: str | None, request: gr.Request) -> Update:
+    def look(path: str | None, picked: Any, kept: Any, added: tuple[str, ...], request: gr.Request) -> Update:
         """Another clip, or none."""
-        session = request.session_hash or ""
-        if path is None:
-            told: Update = {clip_line: views.clip_line(), heard: None}
-            return told | refreshed(None, picked, kept, added, None, name, session)
+        taken, fault = None, None
         try:
-            taken = desk.clip(path)
-        except RunnerError as fault:
-            told = {clip_line: views.clip_line(fault=fault), heard: None}
-            return told | refreshed(None, picked, kept, added, None, name, session)
-        told = {clip_line: views.clip_line(taken), heard: taken.seconds}
-        return told | refreshed(path, picked, kept, added, taken.seconds, name, session)
+            taken = desk.clip(path) if path is not None else None
+        except RunnerError as error:
+            path, fault = None, error
+        seconds = taken.seconds if taken is not None else None
+        told: Update = {clip_line: views.clip_line(taken, fault), heard: seconds}
+        return told | refreshed(request.session_hash, path, picked, kept, added, seconds)
 
     def open_tab(
         theirs: str | None,
-        path: str | None,
         last: str | None,
+        path: str | None,
         picked: Any,
         kept: Any,
         added: tuple[str, ...],
         seconds: float | None,
-        name: str | None,
         request: gr.Request,
     ) -> Update:
-        """The clip of Compare comes along, unless another one is here, or a conversation about it."""
-        told = refreshed(path, picked, kept, added, seconds, name, request.session_hash or "")
-        conversation = desk.conversations.get(request.session_hash, name)
-        is_theirs = path is None or path == last
-        if theirs is not None and theirs != last and is_theirs and (conversation is None or not conversation.exchanges):
+        """The clip of Compare comes along, unless another one is here, or a conversation."""
+        told = refreshed(request.session_hash, path, picked, kept, added, seconds)
+        conversation = desk.conversations.latest(request.session_hash)
+        is_new = theirs is not None and theirs not in (path, last)
+        if is_new and path in (None, last) and (conversation is None or not conversation.exchanges):
             return told | {clip: theirs, followed: theirs, take: gr.update(visible=False)}
-        return told | {take: gr.update(visible=theirs is not None and theirs != path and theirs != last)}
+        return told | {take: gr.update(visible=is_new)}
 
     def take_theirs(theirs: str | None) -> Update:
         return {clip: theirs, followed: theirs, take: gr.update(visible=False)}
@@ -172,61 +158,63 @@ def ask_tab(page: gr.Blocks, desk: Desk, store: gr.HTML, given: Given) -> gr.Tab
     def take_sample(title: str) -> Update:
         return {clip: str(shipped[title].path)} if title in shipped else {clip: gr.skip()}
 
-    def pick(path: str | None, picked: Any, kept: Any, name: str | None, request: gr.Request) -> Update:
-        return {
-            asking: arranged(path, picked, kept, desk.conversations.is_busy(request.session_hash, name)),
-            status: remark(path, picked, name, request.session_hash or ""),
-        }
+    def pick(path: str | None, picked: Any, kept: Any, request: gr.Request) -> Update:
+        conversation = desk.conversations.latest(request.session_hash)
+        busy = conversation is not None and not conversation.finished
+        remarked = remark(conversation, request.session_hash, path, picked)
+        return {asking: arranged(path, picked, kept, busy), status: remarked}
 
-    def drawn(stream: Iterator[Asked], name: str, picked: Any, path: str | None, kept: Any, session: str) -> Iterator[Update]:
+    def drawn(stream: Iterator[Asked], path: str | None, picked: Any, kept: Any) -> Iterator[Update]:
         """A question that is being answered, from its first to its last drawing."""
-        began = False
-        for asked in stream:
-            told: Update = {board: shown(asked.conversation, picked, path, kept, asked.since)}
-            if not began:
-                told |= {current: name, status: "", exports: {}, clear: gr.update(visible=False)}
+        conversation: Conversation | None = None
+        for now in stream:
+            told: Update = {board: shown(now.conversation, path, picked, kept, now.since)}
+            if conversation is None:
+                told |= {status: "", exports: {}, clear: gr.update(visible=True, interactive=False)}
                 told |= {asking: arranged(path, picked, kept, busy=True)}
-                began = True
+            conversation = now.conversation
             yield told
-        conversation = desk.conversations.get(session, name)
-        yield {asking: arranged(path, picked, kept), exports: export(conversation), clear: gr.update(visible=True)}
+        yield {asking: arranged(path, picked, kept), exports: export(conversation), clear: gr.update(interactive=True)}
 
-    def ask(
-        event: gr.EventData, path: str | None, picked: Any, kept: Any, name: str | None, request: gr.Request
-    ) -> Iterator[Update]:
-        session, words = request.session_hash or "", getattr(event, "text", None)
+    def ask(event: gr.EventData, path: str | None, picked: Any, kept: Any, request: gr.Request) -> Iterator[Update]:
+        words = getattr(event, "text", None)
         try:
             prompt = asked_for(desk, kept, getattr(event, "template", None), getattr(event, "values", None), words)
-            name = _conversation_for(desk, session, name, path, chosen_in(picked))
-            yield from drawn(desk.conversations.ask(session, name, prompt), name, picked, path, kept, session)
+            name = _conversation_for(desk, request.session_hash, path, chosen_in(picked))
+            yield from drawn(desk.conversations.ask(request.session_hash, name, prompt), path, picked, kept)
         except RunnerError as fault:
             lost = words if isinstance(words, str) else None
-            yield {current: name, status: said(fault), asking: arranged(path, picked, kept, words=lost)}
+            yield {status: said(fault), asking: arranged(path, picked, kept, words=lost)}
 
-    def edit(
-        event: gr.EventData, path: str | None, picked: Any, kept: Any, name: str | None, request: gr.Request
+    def once_more(
+        stream: Callable[[str], Iterator[Asked]], session: str | None, path: str | None, picked: Any, kept: Any
     ) -> Iterator[Update]:
-        session, text = request.session_hash or "", str(getattr(event, "text", ""))
+        """The last question, in other words or in the same."""
+        conversation = desk.conversations.latest(session)
         try:
-            stream = desk.conversations.edit(session, name or "", lambda old: edited(old, text))
-            yield from drawn(stream, name or "", picked, path, kept, session)
+            yield from drawn(stream(conversation.id if conversation is not None else ""), path, picked, kept)
         except RunnerError as fault:
             yield {status: said(fault), asking: arranged(path, picked, kept)}
 
-    def again(path: str | None, picked: Any, kept: Any, name: str | None, request: gr.Request) -> Iterator[Update]:
-        session = request.session_hash or ""
-        try:
-            yield from drawn(desk.conversations.again(session, name or ""), name or "", picked, path, kept, session)
-        except RunnerError as fault:
-            yield {status: said(fault), asking: arranged(path, picked, kept)}
+    def edit(event: gr.EventData, path: str | None, picked: Any, kept: Any, request: gr.Request) -> Iterator[Update]:
+        session, text = request.session_hash, str(getattr(event, "text", ""))
+        yield from once_more(
+            lambda name: desk.conversations.edit(session, name, lambda old: edited(old, text)), session, path, picked, kept
+        )
 
-    def stop(name: str | None, request: gr.Request) -> None:
-        desk.conversations.stop(request.session_hash, name)
+    def again(path: str | None, picked: Any, kept: Any, request: gr.Request) -> Iterator[Update]:
+        session = request.session_hash
+        yield from once_more(lambda name: desk.conversations.again(session, name), session, path, picked, kept)
 
-    def wipe(path: str | None, picked: Any, kept: Any, name: str | None, request: gr.Request) -> Update:
-        desk.conversations.clear(request.session_hash, name)
+    def stop(request: gr.Request) -> None:
+        desk.conversations.stop(request.session_hash)
+
+    def wipe(path: str | None, picked: Any, kept: Any, request: gr.Request) -> Update:
+        conversation = desk.conversations.latest(request.session_hash)
+        desk.conversations.clear(request.session_hash, conversation.id if conversation is not None else None)
+        conversation = desk.conversations.latest(request.session_hash)
         return {
-            board: shown(desk.conversations.get(request.session_hash, name), picked, path, kept),
+            board: shown(conversation, path, picked, kept),
             exports: None,
             clear: gr.update(visible=False),
             status: "",
@@ -237,27 +225,23 @@ def ask_tab(page: gr.Blocks, desk: Desk, store: gr.HTML, given: Given) -> gr.Tab
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     held = [clip, systems, store]
     changed = [systems, asking, board, status]
-    running = [board, current, status, exports, clear, asking]
+    running = [board, status, exports, clear, asking]
 
-    tab.select(
-        open_tab,
-        [given.clip, clip, followed, systems, store, given.added, heard, current],
-        [*changed, clip, followed, take],
-        **quiet,
-    ).then(settled, [*held, given.added, heard, current], changed, **quiet)
-    clip.change(look, [*held, given.added, current], [clip_line, heard, *changed], trigger_mode="always_last", **quiet)
+    tab.select(open_tab, [given.clip, followed, *held, given.added, heard], [*changed, clip, followed, take], **quiet).then(
+        settled, [*held, given.added, heard], changed, **quiet
+    )
+    clip.change(look, [*held, given.added], [clip_line, heard, *changed], trigger_mode="always_last", **quiet)
     take.click(take_theirs, given.clip, [clip, followed, take], **quiet)
     sample.input(take_sample, sample, clip, **quiet)
     any_file.upload(lambda path: path, any_file, clip, **quiet)
     gr.on([clip.upload, clip.clear, clip.stop_recording], lambda: "", outputs=sample, **quiet)
-    systems.pick(pick, [*held, current], [asking, status], **quiet)
-    store.change(pick, [*held, current], [asking, status], **quiet)
-    asking.ask(ask, [*held, current], running, **quiet)
-    board.edit(edit, [*held, current], running, **quiet)
-    board.again(again, [*held, current], running, **quiet)
-    asking.stop(stop, current, queue=False, **quiet)
-    clear.click(wipe, [*held, current], [board, exports, clear, status], **quiet)
-    return tab
+    systems.pick(pick, held, [asking, status], **quiet)
+    store.change(pick, held, [asking, status], **quiet)
+    asking.ask(ask, held, running, **quiet)
+    board.edit(edit, held, running, **quiet)
+    board.again(again, held, running, **quiet)
+    asking.stop(stop, queue=False, **quiet)
+    clear.click(wipe, held, [board, exports, clear, status], **quiet)
 
 
 def chosen_in(value: Any) -> str | None:
@@ -322,17 +306,19 @@ def rendered(asked: Any) -> dict[str, Any]:
     return {"pieces": [["text", safe]], "fault": None, "changed": safe != text.strip()}
 
 
-def _conversation_for(desk: Desk, session: str, name: str | None, path: str | None, system: str | None) -> str:
+def _conversation_for(desk: Desk, session: str | None, path: str | None, system: str | None) -> str:
     """The visitor's conversation, or a new one if it is about another clip or with another system."""
     if system is None:
         raise Refused(NO_SYSTEM, "Each says beside this what to do about it.")
     if path is None:
         raise Refused("There is no clip yet.", "Drop one in, record one, or take a sample.")
-    if name is not None and desk.conversations.is_about(session, name, path, system):
-        return name
-    begun = desk.conversations.begin(session, path, desk.contenders([system], None)[0])
-    desk.conversations.drop(session, name)
-    return begun
+    old = desk.conversations.latest(session)
+    if old is not None and desk.conversations.is_about(session, old.id, path, system):
+        return old.id
+    name = desk.conversations.begin(session, path, desk.contenders([system], None)[0])
+    if old is not None:
+        desk.conversations.drop(session, old.id)
+    return name
 
 
 def _composed(templates: Templates, values: Mapping[str, str], *, busy: bool, why: str | None) -> dict[str, Any]:

@@ -70,17 +70,18 @@ class Conversations:
             kept = self._kept.get((session or "", name or ""))
             return kept.conversation if kept is not None else None
 
+    def latest(self, session: str | None) -> Conversation | None:
+        """The one that the session asked in last, or began after that: the page has no other."""
+        with self._lock:
+            mine = (kept for (whose, _), kept in reversed(self._kept.items()) if whose == (session or ""))
+            kept = next(mine, None)
+            return kept.conversation if kept is not None else None
+
     def is_about(self, session: str | None, name: str | None, path: str | None, system: str) -> bool:
         """Whether it is one about that file, with that system."""
         with self._lock:
             kept = self._kept.get((session or "", name or ""))
             return kept is not None and kept.path == path and kept.conversation.contender.spec.name == system
-
-    def is_busy(self, session: str | None, name: str | None) -> bool:
-        """Whether a question of it is being answered."""
-        with self._lock:
-            kept = self._kept.get((session or "", name or ""))
-            return kept is not None and kept.asking is not None
 
     def begin(self, session: str | None, path: str, contender: Contender) -> str:
         """A conversation about an uploaded file; gives its id.

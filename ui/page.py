@@ -52,7 +52,7 @@ def build_page(desk: Desk) -> gr.Blocks:
             with gr.Tabs(elem_id="es-tabs"):
                 with gr.Tab("Compare"):
                     given = compare_tab(page, desk, store)
-                ask_tab(page, desk, store, given)
+                ask_tab(desk, store, given)
                 with gr.Tab("Prompts"):
                     prompts_panel()
         api(desk)

@@ -11,6 +11,7 @@ const safe = element.querySelector(".es-safe");
 let chosen = null; // the template that is being filled in
 let sent = false; // asked, and nothing heard of it yet
 let listed = "";
+let from = null; // where the focus was before Stop had it
 let asking = 0;
 
 const now = () => props.value || {};
@@ -87,9 +88,9 @@ const choose = (name) => {
     told.textContent = chosen.plain.text;
     draft.dataset.ready = "";
     draw();
-    preview();
     const empty = fields.map((label) => label.lastElementChild).find((input) => !input.value);
-    (empty ?? send).focus();
+    if (empty) empty.focus();
+    preview().then(() => !empty && chosen && send.focus());
   } else {
     draw();
     field.focus();
@@ -135,13 +136,12 @@ const draw = () => {
   const { why = null, quick = {} } = now();
   list();
   if (chosen && !templates().some(({ name }) => name === chosen.name)) choose(null);
-  const held = document.activeElement === send || document.activeElement === halt;
+  const held = element.contains(document.activeElement) ? document.activeElement : null;
   send.hidden = busy();
   halt.hidden = !busy();
   if (!busy()) halt.disabled = false;
   send.disabled = Boolean(why) || (chosen ? !draft.dataset.ready : !field.value.trim());
   send.title = why ?? "";
-  if (held) (busy() ? halt : chosen ? send : field).focus({ preventScroll: true });
   for (const button of element.querySelectorAll("[data-quick]")) {
     const template = templates().find(({ name }) => name === quick[button.dataset.quick]);
     button.disabled = busy() || Boolean(why) || !template;
@@ -149,6 +149,13 @@ const draw = () => {
   }
   picker.disabled = busy() || Boolean(why);
   element.querySelector(".es-why").textContent = why ?? "";
+  // A button that is gone hands its focus to Stop, and gets it back; a field keeps it.
+  if (held?.matches("button, select") && (held.disabled || held.hidden)) {
+    if (busy()) {
+      from = held;
+      halt.focus({ preventScroll: true });
+    } else if (held === halt) (from && !from.disabled && !from.hidden ? from : field).focus({ preventScroll: true });
+  }
 };
 
 form.addEventListener("submit", (event) => {
