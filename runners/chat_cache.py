@@ -45,6 +45,8 @@ class ChatCache:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self.bytes_per_token = 0
+        """What a token takes in this network; 0 until something has been kept."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -69,6 +71,7 @@ class ChatCache:
         """
         self._kept.pop(conversation, None)
         size = kept.size_bytes
+        self.bytes_per_token = size // max(1, len(kept.ids))
         self.make_room(size, budget_bytes)
         if budget_bytes is not None and size > budget_bytes:
             return None

@@ -23,7 +23,6 @@ from runners import checkpoint
 from runners.base import ChatOptions, Ended, OutOfMemory, Progress, PromptError, Usage
 from runners.chat_cache import ChatCache, Kept, common_length
 from runners.tokens import Detokeniser, loops
-from runners.tokens import plain_ids as plain_ids
 
 LIKELIEST = 50
 """A sampled token is one of so many: the long tail of a vocabulary has no say. Transformers' own default for ``top_k``."""
@@ -168,9 +167,8 @@ class Decoding:
 
             self._kept = Kept(DynamicCache(), is_far=self._is_far())
         kept = self._kept
-        if self._memory is not None:
-            per_token = kept.size_bytes // max(1, len(kept.ids))
-            self._memory.make_room(per_token * len(self._ids), self._options.cache_bytes)
+        if self._memory is not None and not self.new_tokens:
+            self._memory.make_room(self._memory.bytes_per_token * len(self._ids), self._options.cache_bytes)
         try:
             return self._forward(kept)
         except OutOfMemory:

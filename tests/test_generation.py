@@ -365,6 +365,17 @@ def test_a_conversation_over_the_budget_is_said_and_answered_all_the_same(networ
     assert usage.cache_bytes == memory.size_bytes > 1000
 
 
+def test_room_is_made_before_a_prompt_is_read(network: Network) -> None:
+    memory, prompt = ChatCache(), wire(network, "Who?", sound=Heard())
+    _, usage = collected(answer(network, prompt, ChatOptions("other", 4), Watcher(), memory))
+    assert usage.cache_bytes is not None
+    pieces = answer(network, prompt, ChatOptions("mine", 4, cache_bytes=usage.cache_bytes + 1), Watcher(), memory)
+    next(pieces)
+    assert len(memory) == 0  # while this one is being read there is room for nothing else
+    collected(pieces)
+    assert "mine" in memory
+
+
 def test_a_text_of_its_own_comes_whole(network: Network) -> None:
     prompt, watcher = wire(network, "Who?", sound=Heard()), Watcher()
     text, ended = write(network, prompt, 12, watcher)
