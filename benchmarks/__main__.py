@@ -6,6 +6,7 @@ Machines are noisy: every figure is a median with its range, taken turn by turn 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import platform
 import sys
@@ -29,6 +30,8 @@ def main() -> int:
         parser.error("--rounds: at least 1")
     if unknown := set(wanted.parts) - set(PARTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a table at a time, into a file too
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
