@@ -17,6 +17,7 @@ from comparisons.compare import Comparison, Order, ordered, rescored, with_refer
 from comparisons.normalise import NORMALISERS, choose
 from comparisons.reference import text_of
 from runners.base import Clip, Contender, RunnerError
+from runners.contenders import split_name
 from ui import views
 from ui.components import absent_cards, clip_facts, column_board, contender_cards, export_buttons, status_line
 from ui.desk import Desk, Refused
@@ -209,12 +210,17 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
 
     def add_model(name: str, names: tuple[str, ...], value: Mapping[str, Any]) -> Update:
         try:
-            names = (*names, desk.spec(name.strip()).name)
+            system, template = split_name(name)
+            spec = desk.spec(system)
+            if template and not spec.takes_prompt:
+                raise Refused(f"{spec.label} takes no prompt.", f"Leave #{template} out.")
+            names = (*names, spec.name)
         except RunnerError as fault:
             return {status: said(fault)}
         offers = desk.offers(names)
         found = next(here for spec, here in offers if spec.name == names[-1])
-        chosen = [*chosen_in(value), *([names[-1]] if found.ok else [])]
+        contender = f"{names[-1]}#{template}" if template else names[-1]
+        chosen = [*chosen_in(value), *([contender] if found.ok else [])]
         return {
             added: names,
             model: "",

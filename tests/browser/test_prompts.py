@@ -287,6 +287,37 @@ def test_every_gap_is_named_before_anything_runs_and_filled_in_on_the_card(visit
     expect(column(page, f"{echo}#terms")).to_contain_text("Larkhaven")
 
 
+def test_a_system_is_added_with_its_prompt(visit: Visit, tmp_path: Path) -> None:
+    script = tmp_path / "added.json"
+    script.write_text('{"takes": [[{"say": "hello"}]]}', "utf-8")
+    page = arrive(visit)
+    page.get_by_role("button", name="Add a model").click()
+    field = page.get_by_label("Model", exact=True)
+    field.fill("pocketsphinx#verbatim")
+    field.press("Enter")
+    expect(page.locator("#es-status")).to_contain_text("takes no prompt")
+    field.fill(f"scripted:{script}#verbatim")
+    field.press("Enter")
+    card = page.locator(".es-asks", has_text="added.json")
+    expect(card.locator("> label input")).to_be_checked()
+    expect(card.locator(".es-told-now")).to_have_text("#verbatim")
+
+
+def test_a_browser_that_keeps_nothing_is_said_to_and_the_page_works(visit: Visit) -> None:
+    page = arrive(visit)
+    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('blocked'); } });")
+    again(page)
+    prompts(page)
+    press(page, "New")
+    page.get_by_label("Title").fill("Mine")
+    page.get_by_label("What it says").fill("Write it down.")
+    press(page, "Save")
+    expect(said(page)).to_contain_text("this browser keeps nothing: export it")
+    compare(page)
+    pick(page, "mine")
+    expect(page.locator(".es-told-now")).to_have_text("#mine")
+
+
 def test_keys_alone_pick_a_prompt(visit: Visit) -> None:
     page = arrive(visit)
     page.locator(".es-told > summary").focus()

@@ -109,6 +109,7 @@ const edit = (change) => {
     if (mine && same(bare(mine), draft)) delete kept.drafts[key];
     else kept.drafts[key] = draft;
   }, root);
+  if (undo.hidden) say(""); // what was said is of before
   drawList();
   drawTyped();
 };
