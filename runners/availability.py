@@ -121,13 +121,14 @@ def availability(
         _refuse_without_gpu(spec, machine)
         weights = _weights_here(spec, settings)
         must_download = weights is None and _comes_from_hub(spec)
+        left_bytes = _left_to_download(spec) if must_download else None
         if must_download:
-            _refuse_download(spec, settings)
+            _refuse_download(spec, settings, left_bytes)
         placement = place(spec, machine, settings, weights, clip_seconds=clip_seconds, chat=chat)
     except RunnerError as error:
         return Availability("skipped", reason=str(error), fix=error.fix)
     if must_download:
-        return Availability("download", download_bytes=spec.size_bytes, placement=placement)
+        return Availability("download", download_bytes=left_bytes, placement=placement)
     return Availability("available", placement=placement)
 
 
@@ -197,7 +198,7 @@ def place(
         raise UnsupportedOption(f"{spec.label} runs on no device of this machine.", "Choose another system.")
     roomiest = max((room for _, room in alone), key=lambda room: room.free_bytes or 0)
     need_bytes = min(need for need, room in alone if room is roomiest)  # even the smallest precision
-    raise _out_of_memory(spec, need_bytes, roomiest.device, settings, needed_bytes(spec, "int4", weights, tokens))
+    raise _out_of_memory(spec, need_bytes, roomiest.device, settings, weights, tokens)
 
 
 def precisions(spec: RunnerSpec, device: Device, settings: Settings) -> tuple[Dtype, ...]:
@@ -267,11 +268,9 @@ def needed_bytes(spec: RunnerSpec, dtype: Dtype, weights: Weights | None = None,
     fixed_bytes = TORCH_PROCESS_BYTES if "torch" in spec.requires else OTHER_PROCESS_BYTES
     if spec.audio_tokens_per_second is None:
         return round(WORKING_SHARE * weights_bytes) + fixed_bytes
-    heard = CHECKPOINTS.get(spec.family)
-    cached_numbers = weights.cached_numbers if weights is not None else heard.cached_numbers if heard is not None else None
-    number_bytes = 4 if dtype == "float32" else 2  # where the layers are in 8 or 4 bits, everything else is in 16
-    working_bytes = CHAT_WORKING_SHARE * parameters * number_bytes
-    return round(weights_bytes + working_bytes) + tokens * (cached_numbers or 0) * number_bytes + fixed_bytes
+    # Where the layers are in 8 or 4 bits, everything else is in 16.
+    working_bytes = CHAT_WORKING_SHARE * parameters * (4 if dtype == "float32" else 2)
+    return round(weights_bytes + working_bytes) + tokens * _cache_bytes_per_token(spec, weights, dtype) + fixed_bytes
 
 
 def gigabytes(count_bytes: int) -> str:
@@ -361,7 +360,13 @@ def _weights_here(spec: RunnerSpec, settings: Settings) -> Weights | None:
     return weights
 
 
-def _refuse_download(spec: RunnerSpec, settings: Settings) -> None:
+def _left_to_download(spec: RunnerSpec) -> int | None:
+    if spec.size_bytes is None:
+        return None
+    return max(0, spec.size_bytes - hub.present_bytes(spec.model or "", spec.revision))
+
+
+def _refuse_download(spec: RunnerSpec, settings: Settings, left_bytes: int | None) -> None:
     elsewhere = f"or name a folder that holds them: {spec.family}:FOLDER"
     part = hub.missing_part(spec.model or "", spec.revision, spec.folders)
     here = "Its weights are not on this machine" if part is None else f"What is on this machine of its weights {part}"
@@ -376,9 +381,9 @@ def _refuse_download(spec: RunnerSpec, settings: Settings) -> None:
             f"Accept it at https://huggingface.co/{spec.model}, then log in: hf auth login, or set HF_TOKEN.",
         )
     free_bytes = _disk_free_bytes(hub.cache_folder())
-    if spec.size_bytes is not None and free_bytes is not None and spec.size_bytes > free_bytes:
+    if left_bytes is not None and free_bytes is not None and left_bytes > free_bytes:
         raise WeightsUnavailable(
-            f"The download takes {gigabytes(spec.size_bytes)} on the disk, {gigabytes(free_bytes)} are free.",
+            f"The download takes {gigabytes(left_bytes)} on the disk, {gigabytes(free_bytes)} are free.",
             f"Free some on the disk of {hub.cache_folder()}, or set HF_HOME to another.",
         )
 
@@ -463,6 +468,15 @@ def _parameters(spec: RunnerSpec, weights: Weights | None) -> float | None:
     return spec.size_bytes / 4 if spec.size_bytes is not None else None
 
 
+def _cache_bytes_per_token(spec: RunnerSpec, weights: Weights | None, dtype: Dtype) -> int:
+    """What a token takes in the key-value cache, as far as the files or the catalogue say."""
+    if weights is not None:
+        return weights.cache_bytes_per_token(dtype) or 0
+    heard = CHECKPOINTS.get(spec.family)
+    numbers = heard.cached_numbers if heard is not None else None
+    return (numbers or 0) * (4 if dtype == "float32" else 2)
+
+
 def _layers_parameters(spec: RunnerSpec, weights: Weights | None, parameters: float) -> float:
     """How many of the parameters 8 and 4 bits concern: those in the decoder's layers."""
     if weights is not None:
@@ -472,14 +486,20 @@ def _layers_parameters(spec: RunnerSpec, weights: Weights | None, parameters: fl
 
 
 def _out_of_memory(
-    spec: RunnerSpec, need_bytes: int, device: Device, settings: Settings, in_4_bits_bytes: int | None
+    spec: RunnerSpec, need_bytes: int, device: Device, settings: Settings, weights: Weights | None, tokens: int
 ) -> OutOfMemory:
+    """The shortage on the roomiest device, and what would fit there."""
     where = "" if device.kind == "cpu" else f" on the {_NAMES[device.kind]}"
     free_bytes = device.free_bytes or 0
+    in_4_bits_bytes = needed_bytes(spec, "int4", weights, tokens)
+    cache_bytes = tokens * _cache_bytes_per_token(spec, weights, "float32" if settings.dtype == "float32" else "bfloat16")
+    shorter_bytes = need_bytes - cache_bytes + cache_bytes * TEXT_TOKENS // max(1, tokens)
     smaller = [
         row.label for row in RUNNERS if row.family == spec.family and row.parameters and row.parameters < (spec.parameters or 0)
     ]
     advice = ["free some memory"]
+    if tokens > 2 * TEXT_TOKENS and shorter_bytes <= free_bytes:
+        advice.append("take a shorter clip")
     if settings.dtype == "float32" and "bfloat16" in spec.dtypes:
         advice.append("take half the precision (EARSHOT_DTYPE=bfloat16)")
     if (

@@ -111,6 +111,17 @@ def missing_part(model: str, revision: str | None = None, folders: tuple[str, ..
     return None if _has_what_was_listed(snapshot) else "lacks a configuration that goes with the weights"
 
 
+def present_bytes(model: str, revision: str | None = None) -> int:
+    """Bytes of a hub model that are on this machine already, from an attempt that did not end; 0 if none are."""
+    snapshot = _snapshot(model, revision)
+    if snapshot is None:
+        return 0
+    try:
+        return sum(path.stat().st_size for path in snapshot.rglob("*") if path.is_file())
+    except OSError:
+        return 0
+
+
 def folder_of(spec: RunnerSpec) -> Path | None:
     """Where a runner's weights are on this machine; None if they come inside its package.
 

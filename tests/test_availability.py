@@ -232,6 +232,20 @@ def test_a_disk_that_is_too_small_is_told_before_the_download(monkeypatch: pytes
     assert availability(spec_for("ctc"), machine(), ONLINE).state == "download"
 
 
+def test_what_an_earlier_attempt_fetched_is_not_counted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(folder: Path) -> None:
+        checkpoint(folder, {"model-00001-of-00002.safetensors": b""})
+        with (folder / "model-00001-of-00002.safetensors").open("wb") as file:
+            file.truncate(900_000_000)
+
+    in_cache(tmp_path / "hub-home", "openai/whisper-small", half)
+    usage = namedtuple("usage", ("total", "used", "free"))
+    monkeypatch.setattr("runners.availability.shutil.disk_usage", lambda folder: usage(GB, GB - 500_000_000, 500_000_000))
+    found = availability(spec_for("whisper"), machine(), ONLINE)
+    assert found.state == "download"
+    assert found.download_bytes == pytest.approx(72_000_000, abs=100)
+
+
 def test_a_cached_model_is_available_without_the_network(tmp_path: Path) -> None:
     in_cache(tmp_path / "hub-home", "openai/whisper-small", whisper_folder)
     found = availability(spec_for("whisper"), machine(), Settings(downloads=False))
@@ -466,7 +480,11 @@ def test_the_cache_of_the_clip_is_part_of_the_need(tmp_path: Path) -> None:
     assert need(None, chat=True) == need(None, chat=False) == need(40, chat=False)
     tight = machine(free_gb=12.5)
     assert availability(spec, tight, ONLINE, clip_seconds=30, chat=True).ok
-    skipped(availability(spec, tight, ONLINE, clip_seconds=1800, chat=True), "Needs 14.9 GB, 12.5 GB free", "Free some memory")
+    skipped(
+        availability(spec, tight, ONLINE, clip_seconds=1800, chat=True), "Needs 14.9 GB, 12.5 GB free", "take a shorter clip"
+    )
+    assert "shorter" not in (availability(spec, machine(free_gb=9), ONLINE, clip_seconds=1800, chat=True).fix or "")
+    assert "shorter" not in (availability(spec, machine(free_gb=9), ONLINE, clip_seconds=4).fix or "")
 
 
 def test_layers_in_4_or_8_bits_need_their_package(tmp_path: Path, packages: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from runners import checkpoint
 from runners.base import ModelLoadError, OutOfMemory, Placement, UnsupportedOption
-from tests import tiny_checkpoints
+from tests import tiny_audio_chat, tiny_checkpoints
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -175,3 +175,23 @@ def test_the_heads_of_the_files_agree_with_the_network(phi4: Path) -> None:
     held_bytes = sum(each.numel() * each.element_size() for layer in cache.layers for each in (layer.keys, layer.values))
     assert found.cache_bytes_per_token("float32") == held_bytes / 17
     assert found.context_tokens == model.config.max_position_embeddings
+
+
+def test_the_heads_of_another_familys_files_agree_too(tmp_path: Path) -> None:
+    found = checkpoint.read(tiny_audio_chat.qwen2_audio(tmp_path), "qwen2-audio")
+    model = checkpoint.load_model(transformers.Qwen2AudioForConditionalGeneration, tmp_path, Placement())
+    assert checkpoint.family_of(found) == "qwen2-audio"
+    assert found.parameters == sum(each.numel() for each in model.parameters())
+    with torch.inference_mode():
+        cache = model(input_ids=torch.arange(5, 15)[None], use_cache=True).past_key_values
+    assert found.cached_numbers == sum(layer.keys.numel() + layer.values.numel() for layer in cache.layers) / 10
+
+
+def test_every_part_of_every_family_has_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, 7.5, 7.5)
+    outline = checkpoint._outline(
+        transformers.Qwen2AudioForConditionalGeneration, tiny_audio_chat.qwen2_audio(tmp_path), torch.float32
+    )
+    places = checkpoint._device_map(outline, Placement("cuda", "float32", spread=True), main_memory=False)
+    assert places["model.audio_tower"] == places["model.multi_modal_projector"] == places["lm_head"] == 0
+    assert all(any(name.startswith(f"{part}.") for part in places) for name, _ in outline.named_parameters())
