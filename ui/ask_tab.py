@@ -176,7 +176,7 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
             yield told
         yield {asking: arranged(path, picked, kept), exports: export(conversation), clear: gr.update(interactive=True)}
 
-    def ask(event: gr.EventData, path: str | None, picked: Any, kept: Any, request: gr.Request) -> Iterator[Update]:
+    def put(event: gr.EventData, path: str | None, picked: Any, kept: Any, request: gr.Request) -> Iterator[Update]:
         words = getattr(event, "text", None)
         try:
             prompt = asked_for(desk, kept, getattr(event, "template", None), getattr(event, "values", None), words)
@@ -237,7 +237,7 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
     gr.on([clip.upload, clip.clear, clip.stop_recording], lambda: "", outputs=sample, **quiet)
     systems.pick(pick, held, [asking, status], **quiet)
     store.change(pick, held, [asking, status], **quiet)
-    asking.ask(ask, held, running, **quiet)
+    asking.ask(put, held, running, **quiet)
     board.edit(edit, held, running, **quiet)
     board.again(again, held, running, **quiet)
     asking.stop(stop, queue=False, **quiet)

@@ -1,0 +1,183 @@
+"""Asking about a clip over the API, through the real client of a real app."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from tests.serving import Served, serving
+from tests.test_app import tone
+
+DEPLOYED = """
+[ward-round]
+task = "summarization"
+label = "Ward round"
+text = "Summarize the ward round. Mind {terms}."
+"""
+
+
+def script(path: Path, **plays: Any) -> str:
+    path.write_text(json.dumps({"repeat": True, **plays}), encoding="utf-8")
+    return f"scripted:{path}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("api")
+
+
+@pytest.fixture(scope="module")
+def echo(folder: Path) -> str:
+    """Says each question back, in two pieces."""
+    return script(folder / "echo.json", answers=[[{"say": "You said: "}, {"echo": True}]], takes=[[{"say": "x"}]])
+
+
+@pytest.fixture(scope="module")
+def endless(folder: Path) -> str:
+    return script(folder / "endless.json", answers=[[{"say": "it goes on "}, {"wait": 600}]], takes=[[{"say": "x"}]])
+
+
+@pytest.fixture(scope="module")
+def dies(folder: Path) -> str:
+    return script(
+        folder / "dies.json", answers=[[{"say": "fine"}], [{"say": "it beg"}, {"kill": True}]], takes=[[{"say": "x"}]]
+    )
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path, echo: str, endless: str, dies: str) -> Iterator[Served]:
+    (folder / "prompts.toml").write_text(DEPLOYED, encoding="utf-8")
+    names = ",".join(["pocketsphinx", echo, endless, dies])
+    flags = ("--runners", names, "--prompts-file", str(folder / "prompts.toml"))
+    with serving(folder, *flags, GRADIO_HEARTBEAT_INTERVAL="0.2") as app:
+        yield app
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[Client]:
+    client = Client(served.url, verbose=False)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def clip(folder: Path) -> Path:
+    return tone(folder / "clip.wav")
+
+
+def ask(client: Client, clip: Path | None, **inputs: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.submit(handle_file(str(clip)) if clip else None, **inputs, api_name="/ask").result(
+        timeout=60
+    )
+    return found
+
+
+def test_templates_are_listed_with_their_variables(client: Client) -> None:
+    rows = {row["name"]: row for row in client.predict(api_name="/templates")}
+    assert rows["summary"]["task"] == "summarization"
+    assert set(rows["summary"]["variables"]) == {"sentences"}
+    assert rows["summary"]["defaults"] == {"sentences": "3"}
+    assert (rows["summary"]["origin"], rows["ward-round"]["origin"]) == ("built-in", "deployer")
+
+
+def test_an_answer_streams_and_a_conversation_goes_on(client: Client, clip: Path, echo: str) -> None:
+    job = client.submit(handle_file(str(clip)), runner=echo, question="Who speaks?", api_name="/ask")
+    first = job.result(timeout=60)
+    assert [len(each["exchanges"]) for each in job.outputs()] == [1] * len(job.outputs())
+    assert job.outputs()[0]["exchanges"][0]["status"] in ("queued", "loading", "running")
+    (exchange,) = first["exchanges"]
+    assert (exchange["status"], exchange["answer"]) == ("ok", "You said: Who speaks?")
+    assert exchange["prompt"] == {"template": None, "task": "question", "text": "Who speaks?"}
+    assert exchange["tokens"]["new"] > 0
+    assert exchange["first_token_seconds"] >= 0
+    second = ask(client, None, template="summary", values='{"sentences": 2}', conversation=first["conversation"])
+    assert [each["answer"] for each in second["exchanges"]] == [
+        "You said: Who speaks?",
+        "You said: Summarize the audio clip in 2 sentences.",
+    ]
+    assert second["exchanges"][1]["tokens"]["reused"] > 0
+    assert second["clip"]["seconds"] == 1.0
+
+
+def test_a_question_fits_into_a_template_with_room_for_it(client: Client, clip: Path, echo: str) -> None:
+    told = ask(client, clip, runner=echo, template="ask", question="Who <|end|> speaks?")
+    text = told["exchanges"][0]["prompt"]["text"]
+    assert "Who" in text
+    assert "<|" not in text
+
+
+def test_nobody_goes_on_with_anothers_conversation(served: Served, client: Client, clip: Path, echo: str) -> None:
+    name = ask(client, clip, runner=echo, question="A secret?")["conversation"]
+    stranger = Client(served.url, verbose=False)
+    try:
+        with pytest.raises(AppError, match="no such conversation"):
+            ask(stranger, None, question="What was asked?", conversation=name)
+    finally:
+        stranger.close()
+    assert len(ask(client, None, question="And?", conversation=name)["exchanges"]) == 2
+
+
+def test_a_child_that_dies_in_mid_answer_is_told_and_the_conversation_kept(client: Client, clip: Path, dies: str) -> None:
+    name = ask(client, clip, runner=dies, question="One?")["conversation"]
+    first, failed = ask(client, None, question="Two?", conversation=name)["exchanges"]
+    assert first["answer"] == "fine"
+    assert (failed["status"], failed["answer"]) == ("skipped", "it beg")
+    assert "killed" in failed["error"]
+    assert failed["fix"]
+
+
+def test_a_caller_who_leaves_stops_the_answer(served: Served, clip: Path, echo: str, endless: str) -> None:
+    leaving = Client(served.url, verbose=False)
+    job = leaving.submit(handle_file(str(clip)), runner=endless, question="Well?", api_name="/ask")
+    until = time.monotonic() + 60
+    while not any(each["exchanges"][0]["answer"] for each in job.outputs()):
+        assert time.monotonic() < until, "it did not begin"
+        time.sleep(0.02)
+    leaving.close()
+    staying = Client(served.url, verbose=False)
+    try:  # the device is free again
+        assert ask(staying, clip, runner=echo, question="Free?")["exchanges"][0]["status"] == "ok"
+    finally:
+        staying.close()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "says"),
+    [
+        ({}, "Nothing is asked"),
+        ({"question": "Why?", "template": "summary"}, "no room for a question"),
+        ({"question": "Why?", "values": '{"sentences": 2}'}, "no template"),
+        ({"template": "sumary"}, "Did you mean"),
+        ({"template": "ward-round"}, "terms"),
+        ({"template": "summary", "values": '{"sentence": 2}'}, "sentence"),
+        ({"template": "summary", "values": "[1]"}, "no JSON object"),
+        ({"question": "Why?", "runner": "nonesuch"}, "nonesuch"),
+        ({"question": "Why?", "runner": "pocketsphinx"}, "cannot talk about a clip"),
+        ({"question": "Why?", "conversation": "nonesuch"}, "keeps to its clip"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_words(client: Client, clip: Path, inputs: dict[str, str], says: str) -> None:
+    with pytest.raises(AppError, match=says):
+        ask(client, clip, **inputs)
+
+
+def test_without_a_clip_or_a_conversation_there_is_nothing_to_ask_about(client: Client) -> None:
+    with pytest.raises(AppError, match="There is no clip"):
+        ask(client, None, question="Why?")
+
+
+def test_where_nothing_can_talk_it_says_why_for_each(tmp_path: Path) -> None:
+    with serving(tmp_path, "--runners", "pocketsphinx,phi4-multimodal", HF_HUB_OFFLINE="1") as app:
+        client = Client(app.url, verbose=False)
+        try:
+            with pytest.raises(AppError, match="Phi-4-multimodal: "):
+                ask(client, tone(tmp_path / "clip.wav"), question="Why?")
+        finally:
+            client.close()
