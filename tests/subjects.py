@@ -1,0 +1,163 @@
+"""Every local runner, small and loaded, for the tests of what they all keep to."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from runners.base import (
+    ChatOptions,
+    ChatRunner,
+    Clip,
+    Dtype,
+    Placement,
+    Runner,
+    RunnerSpec,
+    TranscribeOptions,
+    Transcript,
+    Turn,
+    Usage,
+)
+from runners.catalogue import spec_for
+from tests import tiny_audio_chat
+from tests import tiny_checkpoints as tiny
+
+LANGUAGE_OPEN = TranscribeOptions()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A runner, and how its weights are made; None for a runner that brings its own."""
+
+    family: str
+    build: Callable[[Path], Path] | None
+    dtype: Dtype = "float32"
+    package: str | None = None
+    repeats: bool = True
+    """False where the library's own voice detection decides by chance whether a sound is speech that hardly is."""
+
+
+def _script(folder: Path) -> Path:
+    path = folder / "plain.json"
+    path.write_text(
+        json.dumps(
+            {
+                "takes": [[{"say": "all clear"}, {"words": [["all", 0, 0, 1], ["clear", 0, 0, 1]]}]],
+                "answers": [[{"say": "all "}, {"say": "is "}, {"say": "clear "}, {"say": "here"}]],
+                "repeat": True,
+            }
+        )
+    )
+    return path
+
+
+def _brief_whisper(folder: Path) -> Path:
+    return tiny.whisper(folder, positions=40)
+
+
+CASES = {
+    "whisper": Case("whisper", _brief_whisper),
+    "whisper-english": Case("whisper", lambda folder: tiny.whisper(folder, multilingual=False, positions=40)),
+    "whisper-bfloat16": Case("whisper", _brief_whisper, "bfloat16"),
+    "faster-whisper": Case("faster-whisper", tiny.whisper, "int8", "faster_whisper"),
+    "wav2vec2": Case("ctc", tiny.wav2vec2),
+    "hubert": Case("ctc", tiny.hubert),
+    "data2vec": Case("ctc", tiny.data2vec),
+    "wavlm": Case("ctc", tiny.wavlm),
+    "wav2vec2-bert": Case("ctc", tiny.wav2vec2_bert),
+    "mms": Case("ctc", tiny.mms),
+    "moonshine": Case("moonshine", None, "int8", "moonshine_voice", repeats=False),
+    "pocketsphinx": Case("pocketsphinx", None, package="pocketsphinx"),
+    "scripted": Case("scripted", _script),
+    "phi4-multimodal": Case("phi4-multimodal", tiny.phi4_multimodal, package="peft"),
+    "qwen2-audio": Case("qwen2-audio", tiny_audio_chat.qwen2_audio, package="transformers"),
+}
+
+
+def _long() -> Clip:
+    """Longer than any model hears at once, with a voice at both ends."""
+    samples = tiny.silence(36).samples
+    voice = tiny.babble(4).samples
+    samples[: len(voice)] = samples[-len(voice) :] = voice
+    return Clip(samples, 36.0, "long.wav")
+
+
+CLIPS = {
+    "shortest": tiny.babble(0.03),
+    "silent": tiny.silence(1),
+    "short": tiny.babble(3),
+    "long": _long(),
+}
+
+
+@dataclass
+class Subject:
+    spec: RunnerSpec
+    runner: Runner
+    weights: Path | None
+    placement: Placement
+    repeats: bool
+    first: dict[str, tuple[Transcript, tiny.Watcher]] = field(default_factory=dict)
+
+    def load(self) -> None:
+        self.runner.load(self.weights, self.placement, tiny.Watcher())
+
+    def heard(self, name: str) -> Transcript:
+        """What it heard in one of the clips, the first time that it was asked."""
+        return self.watched(name)[0]
+
+    def watched(self, name: str) -> tuple[Transcript, tiny.Watcher]:
+        if name not in self.first:
+            watcher = tiny.Watcher()
+            self.first[name] = self.hear(CLIPS[name], watcher), watcher
+        return self.first[name]
+
+    def hear(self, clip: Clip, watcher: tiny.Watcher | None = None) -> Transcript:
+        return self.runner.transcribe(clip, LANGUAGE_OPEN, watcher or tiny.Watcher())
+
+    def answers(self, said: tuple[str, ...], clip: Clip | None, conversation: str, **options: Any) -> tuple[list[str], Usage]:
+        """The pieces of an answer to the last of these turns, the user's and the runner's by turns, and what it took."""
+        answering = self.chat(said, clip, conversation, **options)
+        pieces = []
+        while True:
+            try:
+                pieces.append(next(answering))
+            except StopIteration as end:
+                return pieces, end.value
+
+    def chat(
+        self, said: tuple[str, ...], clip: Clip | None, conversation: str, watcher: tiny.Watcher | None = None, **options: Any
+    ) -> Generator[str, None, Usage]:
+        turns = tuple(Turn("assistant" if number % 2 else "user", text) for number, text in enumerate(said))
+        wanted = ChatOptions(conversation, **{"most_tokens": 8, **options})
+        return cast(ChatRunner, self.runner).chat(clip, turns, wanted, watcher or tiny.Watcher())
+
+    def forget(self, conversation: str) -> None:
+        cast(ChatRunner, self.runner).forget(conversation)
+
+
+@contextmanager
+def loaded(case: Case, folders: pytest.TempPathFactory) -> Iterator[Subject]:
+    """The runner of a case with its weights made and loaded; the test is skipped where its package is missing."""
+    if case.package and find_spec(case.package) is None:
+        pytest.skip(f"{case.package} is not installed")
+    weights = case.build(folders.mktemp(case.family)) if case.build else None
+    spec = spec_for(f"{case.family}:{weights}" if weights else case.family)
+    module, _, name = spec.target.partition(":")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EARSHOT_CACHE_FOLDER", str(folders.mktemp("cache")))
+        runner: Runner = getattr(importlib.import_module(module), name)(spec)
+        found = Subject(
+            spec, runner, None if case.family == "scripted" else weights, Placement("cpu", case.dtype), case.repeats
+        )
+        found.load()
+        yield found
+        runner.unload()
