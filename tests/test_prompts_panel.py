@@ -71,6 +71,7 @@ def test_a_template_that_cannot_be_used_is_said_to_be_so(asked: dict[str, Any], 
 def test_an_empty_new_template_is_not_scolded() -> None:
     answer = preview({"template": template("", "", label=""), "values": {}})
     assert answer["verdict"].startswith("Give it a title")
+    assert answer["state"] == "empty"
     assert answer["fault"]  # and yet it cannot be saved
 
 

@@ -96,7 +96,8 @@ def preview(asked: Any) -> dict[str, Any]:
 
     Returns:
         ``pieces``: pairs of "text" or "gap" and a text, in order; ``gaps``: variables without a value; ``fault``: what is
-        wrong with the template and what to do, or None; ``verdict``: all that in a sentence.
+        wrong with the template and what to do, or None; ``verdict``: all that in a sentence; ``state``: all that in a word,
+        "empty", "faulty", "gaps" or "complete".
     """
     plain = asked.get("template") if isinstance(asked, Mapping) else None
     written = {name: plain.get(name) for name in ("name", "label", "text")} if isinstance(plain, Mapping) else {}
@@ -111,7 +112,8 @@ def preview(asked: Any) -> dict[str, Any]:
         begun = any(isinstance(each, str) and each.strip() for each in written.values())
         verdict = _said(fault) if begun else "Give it a title, and write what a system should do with the clip."
         shown = neutralised(text) if isinstance(text, str) else ""
-        return {"pieces": [["text", shown]], "gaps": [], "fault": verdict, "verdict": verdict}
+        state = "faulty" if begun else "empty"
+        return {"pieces": [["text", shown]], "gaps": [], "fault": verdict, "verdict": verdict, "state": state}
     used = [template.text, *(value for name, value in {**template.defaults, **values}.items() if name in template.variables)]
     if missing:
         verdict = f"No value yet: {', '.join(f'{{{name}}}' for name in missing)}."
@@ -119,7 +121,13 @@ def preview(asked: Any) -> dict[str, Any]:
         verdict = "Complete. What a model would take for a control token is written in another way."
     else:
         verdict = "Complete."
-    return {"pieces": _pieces(told), "gaps": list(missing), "fault": None, "verdict": verdict}
+    return {
+        "pieces": _pieces(told),
+        "gaps": list(missing),
+        "fault": None,
+        "verdict": verdict,
+        "state": "gaps" if missing else "complete",
+    }
 
 
 def imported(asked: Any) -> dict[str, Any]:

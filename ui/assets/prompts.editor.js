@@ -173,10 +173,10 @@ const preview = async () => {
   if (number !== previewing || into !== parts || !parts) return;
   if (!answer) {
     parts.verdict.textContent = "Earshot does not answer: the preview waits for it.";
-    parts.verdict.className = "es-prompt-verdict bad";
+    parts.verdict.className = "es-prompt-verdict faulty";
     return;
   }
   parts.preview.replaceChildren(...answer.pieces.map(([kind, text]) => (kind === "text" ? text : made("mark", { class: `es-prompt-${kind}` }, text))));
-  parts.verdict.className = `es-prompt-verdict${answer.fault ? " bad" : answer.gaps.length ? " gaps" : ""}`;
+  parts.verdict.className = `es-prompt-verdict ${answer.state}`;
   parts.verdict.textContent = answer.verdict;
 };
