@@ -12,10 +12,11 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from runners.availability import as_plain, availability, gigabytes
+from runners.availability import as_plain, availability
 from runners.base import Availability, RunnerSpec
 from runners.catalogue import UnknownRunner, offered
 from runners.machine import Machine, probe
+from runners.need import gigabytes
 from runners.settings import SettingsError, read_settings
 
 

@@ -201,7 +201,7 @@ class RunnerSpec:
     license: str | None = None
     """SPDX identifier of the weights."""
     requires: tuple[str, ...] = ()
-    """Packages as pip names them; ``runners.availability`` knows what they are imported as."""
+    """Packages as pip names them; ``runners.packages`` knows what they are imported as."""
     size_bytes: int | None = None
     """What a download from the hub fetches, where that is known without asking."""
     files: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 ``look`` is cheap and imports nothing heavy. ``probe`` asks a child, ``python -m runners.machine``, which imports torch
 and prints JSON: a driver that crashes or hangs takes the child with it and nothing else.
 
-This module does not know how much any model needs (``runners.availability``).
+This module does not know how much any model needs (``runners.need``).
 """
 
 from __future__ import annotations

@@ -169,6 +169,7 @@ def test_the_heads_of_the_files_agree_with_the_network(phi4: Path) -> None:
     stored = {each.data_ptr(): each.numel() for each in model.state_dict().values()}  # the head is the embeddings over again
     assert plain.parameters == sum(stored.values())
     assert found.parameters is not None
+    assert plain.parameters is not None
     assert found.parameters > plain.parameters
     with torch.inference_mode():
         cache = model(torch.arange(10, 27)[None], use_cache=True).past_key_values

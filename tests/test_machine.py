@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from runners.availability import place
 from runners.catalogue import spec_for
 from runners.machine import Device, Machine, describe, look, probe, refresh, with_answer
+from runners.places import place
 from runners.settings import Settings
 
 GB = 1_000_000_000

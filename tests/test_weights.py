@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def safetensors(*tensors: tuple[str, int], kept_bytes: int | None = None) -> byt
     return len(raw).to_bytes(8, "little") + raw + bytes(end if kept_bytes is None else kept_bytes)
 
 
-def matrices(shapes: dict[str, tuple[int, ...]], *, kept_bytes: int | None = None) -> bytes:
+def matrices(shapes: Mapping[str, tuple[int, ...]], *, kept_bytes: int | None = None) -> bytes:
     """A safetensors file of zeros in bfloat16, by tensors' names; ``kept_bytes`` cuts what follows the head."""
     head, end = {}, 0
     for name, shape in shapes.items():
