@@ -28,7 +28,7 @@ NEEDS_CODE: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "phi4mm": (
             "holds Phi-4-multimodal in the form that runs code of its own (model type phi4mm), which Earshot never does",
-            "Use phi4-multimodal, which takes the revision with native weights (refs/pr/70), or a folder that has such weights.",
+            "Use phi4-multimodal, which takes the revision with native weights (refs/pr/70), or a folder that has such ones.",
         ),
     }
 )
