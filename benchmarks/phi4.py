@@ -27,6 +27,7 @@ from benchmarks.tables import megabytes, seconds, show
 from runners.base import SAMPLE_RATE, ChatOptions, ChatResult, Clip, Contender, Placement, TranscribeOptions, Turn, Usage
 from runners.catalogue import spec_for
 from runners.machine import look
+from runners.phi4_multimodal import PLAIN_PROMPT, SYSTEM, Phi4Multimodal
 from runners.pool import Pool
 from runners.settings import read_settings
 
@@ -38,9 +39,9 @@ OPENED_SECONDS = 5
 """Of the clip that each of them is about."""
 QUESTION = Turn("user", "Summarise the clip in three sentences.")
 FOLLOW_UP = Turn("user", "Who is speaking, and about what?")
-ANSWER_TOKENS = 32
-DECODED_TOKENS = 128
-TRANSCRIBED_SECONDS = 10
+ANSWER_TOKENS = 16
+DECODED_TOKENS = 64
+TRANSCRIBED_SECONDS = 5
 
 
 class _Quiet:
@@ -70,7 +71,7 @@ def main(size: str = "tiny", rounds: int = 5) -> None:
         folder = Path(parent) / f"phi4-{size}"
         # In a process of its own: this one stays as small as the page's, and building leaves nothing behind.
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
-            child.submit(build, folder, SIZES[size]).result()
+            child.submit(build, folder, SIZES[size], [PLAIN_PROMPT, SYSTEM, QUESTION.text, FOLLOW_UP.text]).result()
         _memory(folder, size)
         _inside(folder, size, rounds)
 
@@ -142,8 +143,6 @@ def _memory(folder: Path, size: str) -> None:
 def _inside(folder: Path, size: str, rounds: int) -> None:
     """What is timed in this process, where nothing but the runner stands around the network."""
     import torch
-
-    from runners.phi4_multimodal import Phi4Multimodal
 
     device = look().accelerators[0].kind if torch.cuda.is_available() else "cpu"
     placement = Placement(device, "bfloat16" if device != "cpu" or size == "full" else "float32")
@@ -260,8 +259,6 @@ def _bare_generate(network: Any, folder: Path, clip: Clip, tokens: int, **option
     """A ``generate`` call on inputs that are made once, written as the model card says."""
     import torch
     from transformers import AutoFeatureExtractor
-
-    from runners.phi4_multimodal import PLAIN_PROMPT, SYSTEM
 
     made = AutoFeatureExtractor.from_pretrained(folder)(clip.samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
     heard = "<|audio|>" * int(made["audio_embed_sizes"][0])

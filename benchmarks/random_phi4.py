@@ -7,7 +7,7 @@ what it says is noise, but it costs what a trained one of that size costs.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -44,8 +44,11 @@ SIZES: Mapping[str, Size] = MappingProxyType(
 """``full`` is microsoft/Phi-4-multimodal-instruct, 5.57 B with the vision adapter, which is left out here."""
 
 
-def build(folder: Path, size: Size, dtype: str = "bfloat16") -> Path:
-    """Save a checkpoint with its speech adapter; ``full`` takes 12 GB of memory while it does, and as much on disk."""
+def build(folder: Path, size: Size, texts: Sequence[str] = ()) -> Path:
+    """Save a checkpoint in bfloat16 with its speech adapter; ``full`` takes 12 GB of memory meanwhile, and as much on disk.
+
+    ``texts`` are what it will be asked: each of their words is one token, as for a trained tokenizer.
+    """
     import torch
     from transformers import Phi4MultimodalConfig, Phi4MultimodalFeatureExtractor, Phi4MultimodalForCausalLM
     from transformers.utils import logging
@@ -86,7 +89,7 @@ def build(folder: Path, size: Size, dtype: str = "bfloat16") -> Path:
     torch.manual_seed(0)
     with torch.device("meta"):
         model = Phi4MultimodalForCausalLM(config)
-    model = model.to(getattr(torch, dtype)).to_empty(device="cpu").eval()
+    model = model.to(torch.bfloat16).to_empty(device="cpu").eval()
     model.tie_weights()
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -98,7 +101,7 @@ def build(folder: Path, size: Size, dtype: str = "bfloat16") -> Path:
     model.save_pretrained(folder)
     _save_adapter(folder / "speech-lora", model, size.rank)
     Phi4MultimodalFeatureExtractor().save_pretrained(folder)
-    _save_tokenizer(folder, first)
+    _save_tokenizer(folder, first, texts)
     return folder
 
 
@@ -164,12 +167,16 @@ def _save_adapter(folder: Path, model: Any, rank: int) -> None:
     (folder / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
-def _save_tokenizer(folder: Path, first: int) -> None:
-    """A byte-level BPE of made-up words, all shorter ones first; ``first`` is the id of the first control token."""
+def _save_tokenizer(folder: Path, first: int, texts: Sequence[str]) -> None:
+    """A byte-level BPE of whole words, most of them made up; ``first`` is the id of the first control token."""
     from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
     from tokenizers.models import BPE
 
     vocabulary = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    splitter = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    for text in texts:
+        for word, _ in splitter.pre_tokenize_str(text):
+            vocabulary.setdefault(word, len(vocabulary))
     syllables = [one + two for one in "bdfgklmnprstvz" for two in "aeiou"]
     number = 0
     while len(vocabulary) < first:
@@ -179,8 +186,9 @@ def _save_tokenizer(folder: Path, first: int) -> None:
             name += syllables[syllable]
         vocabulary.setdefault(f"Ġ{name}", len(vocabulary))  # Ġ is how byte-level vocabularies write a space
         number += 1
-    backend = Tokenizer(BPE(vocabulary, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    # What it says is read back as the tokens that it said, or a follow-up would find its own answer changed.
+    backend = Tokenizer(BPE(vocabulary, [], ignore_merges=True))
+    backend.pre_tokenizer = splitter
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in CONTROL])
     backend.save(str(folder / "tokenizer.json"))
