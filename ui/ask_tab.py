@@ -86,9 +86,9 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
     # What happens
 
     def arranged(path: str | None, picked: Any, kept: Any, busy: bool = False, words: str | None = None) -> dict[str, Any]:
-        """The value of the composer."""
+        """The value of the composer; always another one, so that the browser notices."""
         why = NO_SYSTEM if chosen_in(picked) is None else NO_CLIP if path is None else None
-        return _composed(_templates(desk, kept), values_in(kept), busy=busy, why=why) | {"words": words}
+        return _composed(_templates(desk, kept), values_in(kept), busy=busy, why=why) | {"words": words, "at": time.monotonic()}
 
     def shown(conversation: Conversation | None, path: str | None, picked: Any, kept: Any, since: float | None = None) -> Any:
         """The value of the conversation's component."""
@@ -116,11 +116,13 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
             told |= {board: shown(conversation, path, picked, kept), status: remark(conversation, session, path, picked)}
         return told
 
-    async def settled(
+    async def settled() -> None:
+        """Return once the machine's GPUs are known: cards may say something else then."""
+        await desk.lookout.settled()
+
+    def look_again(
         path: str | None, picked: Any, kept: Any, added: tuple[str, ...], seconds: float | None, request: gr.Request
     ) -> Update:
-        """Once the machine's GPUs are known, cards may say something else."""
-        await desk.lookout.settled()
         return refreshed(request.session_hash, path, picked, kept, added, seconds)
 
     def look(path: str | None, picked: Any, kept: Any, added: tuple[str, ...], request: gr.Request) -> Update:
@@ -166,15 +168,17 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
 
     def drawn(stream: Iterator[Asked], path: str | None, picked: Any, kept: Any) -> Iterator[Update]:
         """A question that is being answered, from its first to its last drawing."""
+        told: Update = {status: "", exports: {}, clear: gr.update(visible=True, interactive=False)}
+        told |= {asking: arranged(path, picked, kept, busy=True)}
         conversation: Conversation | None = None
         for now in stream:
-            told: Update = {board: shown(now.conversation, path, picked, kept, now.since)}
-            if conversation is None:
-                told |= {status: "", exports: {}, clear: gr.update(visible=True, interactive=False)}
-                told |= {asking: arranged(path, picked, kept, busy=True)}
             conversation = now.conversation
-            yield told
-        yield {asking: arranged(path, picked, kept), exports: export(conversation), clear: gr.update(interactive=True)}
+            if not conversation.finished:
+                yield told | {board: shown(conversation, path, picked, kept, now.since)}
+                told = {}
+        # The end is shown once it is over for the desk too: who sees it may ask again.
+        told = {board: shown(conversation, path, picked, kept), asking: arranged(path, picked, kept), status: ""}
+        yield told | {exports: export(conversation), clear: gr.update(visible=True, interactive=True)}
 
     def put(event: gr.EventData, path: str | None, picked: Any, kept: Any, request: gr.Request) -> Iterator[Update]:
         words = getattr(event, "text", None)
@@ -227,9 +231,9 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
     changed = [systems, asking, board, status]
     running = [board, status, exports, clear, asking]
 
-    tab.select(open_tab, [given.clip, followed, *held, given.added, heard], [*changed, clip, followed, take], **quiet).then(
-        settled, [*held, given.added, heard], changed, **quiet
-    )
+    opened = tab.select(open_tab, [given.clip, followed, *held, given.added, heard], [*changed, clip, followed, take], **quiet)
+    # What is on the page is read again after the wait: a person may have done much in the meantime.
+    opened.then(settled, **quiet).then(look_again, [*held, given.added, heard], changed, **quiet)
     clip.change(look, [*held, given.added], [clip_line, heard, *changed], trigger_mode="always_last", **quiet)
     take.click(take_theirs, given.clip, [clip, followed, take], **quiet)
     sample.input(take_sample, sample, clip, **quiet)

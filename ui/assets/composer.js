@@ -9,6 +9,7 @@ const draft = element.querySelector(".es-draft");
 const told = draft.querySelector(".es-rendered");
 const safe = element.querySelector(".es-safe");
 let chosen = null; // the template that is being filled in
+let stopping = false;
 let sent = false; // asked, and nothing heard of it yet
 let listed = "";
 let from = null; // where the focus was before Stop had it
@@ -122,8 +123,8 @@ const submit = () => {
 };
 
 const stop = () => {
-  if (!busy()) return;
-  halt.disabled = true;
+  if (!busy() || stopping) return;
+  stopping = true;
   trigger("stop", {});
 };
 
@@ -139,7 +140,7 @@ const draw = () => {
   const held = element.contains(document.activeElement) ? document.activeElement : null;
   send.hidden = busy();
   halt.hidden = !busy();
-  if (!busy()) halt.disabled = false;
+  if (!busy()) stopping = false;
   send.disabled = Boolean(why) || (chosen ? !draft.dataset.ready : !field.value.trim());
   send.title = why ?? "";
   for (const button of element.querySelectorAll("[data-quick]")) {
