@@ -139,18 +139,20 @@ def test_what_is_not_audio_is_refused_and_the_next_clip_is_taken(client: Client,
     assert client.predict(handle_file(str(clip)), runners=hello, api_name="/compare")["results"][0]["status"] == "ok"
 
 
+@pytest.mark.parametrize("endpoint", ["compare", "ask"])
 @pytest.mark.parametrize("path", ["/etc/passwd", str(ROOT / "pyproject.toml"), "/proc/self/environ"])
-def test_a_caller_cannot_read_the_servers_files(served: Served, hello: str, path: str) -> None:
+def test_a_caller_cannot_read_the_servers_files(served: Served, hello: str, path: str, endpoint: str) -> None:
     """The client of gradio uploads what it is given; a caller of another mind names a path of the server's."""
+    rest = {"compare": ["", "", "", 1], "ask": ["What is it?", "", "", ""]}
     clip = {"path": path, "meta": {"_type": "gradio.FileData"}}
     request = urllib.request.Request(  # noqa: S310
-        f"{served.url}/gradio_api/call/compare",
-        data=json.dumps({"data": [clip, hello, "", "", "", 1]}).encode(),
+        f"{served.url}/gradio_api/call/{endpoint}",
+        data=json.dumps({"data": [clip, hello, *rest[endpoint]]}).encode(),
         headers={"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
         event = json.load(answer)["event_id"]
-    with urllib.request.urlopen(f"{served.url}/gradio_api/call/compare/{event}", timeout=30) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{served.url}/gradio_api/call/{endpoint}/{event}", timeout=30) as answer:  # noqa: S310
         told = answer.read().decode()
     assert "event: error" in told
     assert "root:" not in told
