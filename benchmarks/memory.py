@@ -15,7 +15,7 @@ from benchmarks.tables import megabytes, show
 from runners.audio import decode
 from runners.base import Contender
 from runners.catalogue import spec_for
-from runners.machine import look
+from runners.here.machine import look
 from runners.pool import Pool
 from runners.settings import read_settings
 

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from comparisons import history, report
 from comparisons.compare import Comparison, begin, fold
@@ -25,12 +25,10 @@ from comparisons.run import Cancels, Comparing
 from runners.base import Clip, Contender, PromptError, RunnerError
 from runners.contenders import contender_for, split_name
 from runners.events import Event, Finished
+from runners.pool import Pool
 from runners.prompts import VARIABLES, Templates
 from runners.settings import Settings, SettingsError, read_settings
 from runners.terminal import PipeClosed, results
-
-if TYPE_CHECKING:
-    from runners.pool import Pool
 
 RAN, WRONG_USAGE, ALL_SKIPPED, INTERRUPTED, PIPE_CLOSED = 0, 2, 3, 130, 141
 """Exit codes; the last two are what shells give for SIGINT and SIGPIPE."""
@@ -193,7 +191,7 @@ def _run(
             try:
                 clip = _decoded(path, settings, reference, wanted.language)
                 if pool is None:
-                    pool = stack.enter_context(contextlib.closing(_pool(settings)))
+                    pool = stack.enter_context(contextlib.closing(Pool.here(settings)))
             except (RunnerError, OSError) as error:
                 progress.say(f"{path}: {error} {getattr(error, 'fix', None) or ''}".rstrip())
                 progress.skip(len(contenders))
@@ -251,14 +249,6 @@ def _decoded(path: Path, settings: Settings, reference: str | None, language: st
         reference=reference,
         language=language,
     )
-
-
-def _pool(settings: Settings) -> Pool:
-    from runners import machine
-    from runners.pool import Pool
-
-    found = machine.look() if settings.device == "cpu" else machine.probe()
-    return Pool(settings, lambda: machine.refresh(found))
 
 
 def _events(comparing: Comparing, most_seconds: float = float("inf")) -> Iterator[Event]:

@@ -12,12 +12,13 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from runners.availability import as_plain, availability
 from runners.base import Availability, RunnerSpec
 from runners.catalogue import UnknownRunner, offered
-from runners.machine import Machine, probe
-from runners.need import gigabytes
+from runners.here.availability import as_plain, availability
+from runners.here.machine import Machine, probe
+from runners.here.need import gigabytes
 from runners.settings import SettingsError, read_settings
+from runners.terminal import plain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,11 +92,6 @@ def table(machine: Machine, rows: Sequence[tuple[RunnerSpec, Availability]], wid
                     break_long_words=False, break_on_hyphens=False,
                 )  # fmt: skip
     return "\n".join(lines) + "\n"
-
-
-def plain(text: str) -> str:
-    """Text that cannot steer a terminal: a folder's name may hold escape sequences."""
-    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
 
 
 if __name__ == "__main__":

@@ -13,20 +13,19 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from runners import catalogue, record
-from runners.asking import Asking, Happening
+from runners import catalogue
 from runners.base import Clip, Contender, Prompt, PromptError, RunnerError, RunnerSpec
 from runners.contenders import split_name
-from runners.conversation import Conversation, Exchange, Step, new
+from runners.conversations import record
+from runners.conversations.asking import Asking, Happening
+from runners.conversations.conversation import Conversation, Exchange, Step, new
 from runners.events import Loading, Partial, Running
+from runners.pool import Pool
 from runners.prompts import VARIABLES, Templates, gaps, render, typed
 from runners.settings import Settings, SettingsError, read_settings
 from runners.terminal import PipeClosed, StatusLine, plain, results
-
-if TYPE_CHECKING:
-    from runners.pool import Pool
 
 ANSWERED, WRONG_USAGE, ALL_SKIPPED, INTERRUPTED, PIPE_CLOSED = 0, 2, 3, 130, 141
 """Exit codes; the last two are what shells give for SIGINT and SIGPIPE."""
@@ -155,7 +154,7 @@ def _run(wanted: argparse.Namespace, settings: Settings, spec: RunnerSpec, promp
     conversation = new(Contender(spec), clip)
     interrupted = False
     try:
-        with contextlib.closing(_pool(settings)) as pool:
+        with contextlib.closing(Pool.here(settings)) as pool:
             for number, prompt in enumerate(prompts):
                 status.clear()
                 if not wanted.json and len(prompts) > 1:
@@ -188,14 +187,6 @@ def _decoded(path: Path, settings: Settings) -> Clip:
     from runners.audio import decode
 
     return decode(path, max_seconds=settings.max_clip_seconds, max_bytes=int(settings.max_file_mb * 1e6))
-
-
-def _pool(settings: Settings) -> Pool:
-    from runners import machine
-    from runners.pool import Pool
-
-    found = machine.look() if settings.device == "cpu" else machine.probe()
-    return Pool(settings, lambda: machine.refresh(found))
 
 
 def _follow(asking: Asking, status: StatusLine, answer: _Answer) -> bool:

@@ -15,7 +15,7 @@
 
 Each error has two sentences: what happened, and what to do about it.
 
-This module does not know where a runner lives (``runners.process``), what a machine offers (``runners.machine``) or
+This module does not know where a runner lives (``runners.process``), what a machine offers (``runners.here.machine``) or
 which systems exist (``runners.catalogue``).
 """
 
@@ -201,7 +201,7 @@ class RunnerSpec:
     license: str | None = None
     """SPDX identifier of the weights."""
     requires: tuple[str, ...] = ()
-    """Packages as pip names them; ``runners.packages`` knows what they are imported as."""
+    """Packages as pip names them; ``runners.here.packages`` knows what they are imported as."""
     size_bytes: int | None = None
     """What a download from the hub fetches, where that is known without asking."""
     files: tuple[str, ...] = ()

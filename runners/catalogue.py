@@ -3,7 +3,7 @@
 A system is named ``family`` (its default model), or ``family:model[@revision]``, where ``model`` is a hub id or a local
 folder. To add a system, write its file and its row here.
 
-Sizes are those of the files that ``runners.hub`` would fetch, as the model's page on the hub shows them, rounded;
+Sizes are those of the files that ``runners.here.hub`` would fetch, as the model's page on the hub shows them, rounded;
 languages are the codes that the model itself uses.
 """
 
@@ -16,8 +16,8 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from runners.base import DeviceKind, Dtype, RunnerError, RunnerSpec, WeightsUnavailable
+from runners.here.weights import Format, is_folder, local_folder, looks_like_path
 from runners.settings import Settings
-from runners.weights import Format, is_folder, local_folder, looks_like_path
 
 SCRIPTED = "scripted"
 """The family that says what a script tells it: for tests and for trying the page, offered only where it is named."""

@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 from runners import catalogue
 from runners.base import Contender, Prompt, PromptError, RunnerSpec, TranscribeOptions
+from runners.here.weights import local_folder
 from runners.prompts import Templates, render
-from runners.weights import local_folder
 
 
 def contender_for(

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners import checkpoint
 from runners.base import (
     SAMPLE_RATE,
     Clip,
@@ -33,6 +32,7 @@ from runners.base import (
     UnsupportedOption,
     Word,
 )
+from runners.networks import checkpoint
 
 QUANTUM = 5_120
 """Samples. Chunks begin and end at its multiples; it is a multiple of the step of all these models (320, 640 or 1280)."""

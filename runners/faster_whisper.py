@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runners import checkpoint, word_times
 from runners.base import (
     SAMPLE_RATE,
     Clip,
@@ -31,6 +30,7 @@ from runners.base import (
     UnsupportedOption,
     Word,
 )
+from runners.networks import checkpoint, word_times
 
 LONG_SECONDS = 30
 """Above it a clip has more than one window, and they are decoded in batches."""

@@ -19,8 +19,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from runners import memory
 from runners.base import Cancelled, ChatOptions, Clip, Placement, RunnerError, RunnerSpec, TranscribeOptions, Turn
+from runners.here import memory
 from runners.isolation import limits
 from runners.isolation.failures import plain
 from runners.isolation.host import Heard, JobProgress, Loaded, Replied, RunnerHost

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners import adapters, audio, checkpoint, generation, tokens
+from runners import audio
 from runners.base import (
     SAMPLE_RATE,
     AudioError,
@@ -40,7 +40,8 @@ from runners.base import (
     Turn,
     Usage,
 )
-from runners.chat_cache import ChatCache
+from runners.networks import adapters, checkpoint, generation, tokens
+from runners.networks.chat_cache import ChatCache
 
 FAMILY, MODEL_TYPE, ADAPTER_FOLDER = "phi4-multimodal", "phi4_multimodal", "speech-lora"
 PLAIN_PROMPT = "Transcribe the audio clip into text."

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from runners.availability import availability
 from runners.base import (
     Availability,
     Cancelled,
@@ -35,6 +34,10 @@ from runners.base import (
     Turn,
 )
 from runners.events import Event
+from runners.here import machine as machines
+from runners.here.availability import availability
+from runners.here.machine import Machine
+from runners.here.memory import OWN_MEMORY
 from runners.inline import InlineWorker
 from runners.isolation.attempts import Answering, Attempt, Hearing, R
 from runners.isolation.failures import plain
@@ -42,8 +45,6 @@ from runners.isolation.lent_gpu import LentGpu, lent_gpu
 from runners.isolation.spawner import Spawner
 from runners.isolation.turns import Turns
 from runners.isolation.warm import WarmModel, WarmModels
-from runners.machine import Machine
-from runners.memory import OWN_MEMORY
 from runners.process import ProcessWorker, Worker
 from runners.settings import Settings
 
@@ -93,6 +94,12 @@ class Pool:
         self._changed = threading.Event()
         self._housekeeper: threading.Thread | None = None
         self._at_start = machine()
+
+    @classmethod
+    def here(cls, settings: Settings) -> Pool:
+        """A pool on this machine, for a command line: its GPUs are looked for first, unless none is wanted."""
+        found = machines.look() if settings.device == "cpu" else machines.probe()
+        return cls(settings, lambda: machines.refresh(found))
 
     def run(
         self,

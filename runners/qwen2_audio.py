@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners import checkpoint, generation, tokens
 from runners.audio import cut_at_pauses, is_silent
 from runners.base import (
     SAMPLE_RATE,
@@ -34,8 +33,9 @@ from runners.base import (
     Turn,
     Usage,
 )
-from runners.chat_cache import ChatCache
-from runners.generation import Network, Sound, Wire, joined, span
+from runners.networks import checkpoint, generation, tokens
+from runners.networks.chat_cache import ChatCache
+from runners.networks.generation import Network, Sound, Wire, joined, span
 
 FAMILY = "qwen2-audio"
 MODEL_TYPE = "qwen2_audio"

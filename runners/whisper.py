@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from runners import checkpoint, word_times
 from runners.base import (
     SAMPLE_RATE,
     Clip,
@@ -36,6 +35,7 @@ from runners.base import (
     UnsupportedOption,
     Word,
 )
+from runners.networks import checkpoint, word_times
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Tried in turn until a window's text is neither looping nor improbable. This and the three limits below: the paper's

@@ -15,7 +15,7 @@ import psutil
 from runners.base import ChatOptions, Clip, Contender, Turn
 from runners.catalogue import spec_for
 from runners.events import Partial
-from runners.machine import Machine, look
+from runners.here.machine import Machine, look
 from runners.pool import Pool
 from runners.settings import Settings
 

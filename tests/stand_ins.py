@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runners.base import Availability
-from runners.machine import Device, Machine
+from runners.here.machine import Device, Machine
 from runners.settings import Settings
 
 GB = 1_000_000_000
@@ -79,8 +79,8 @@ def everything_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
             raise importlib.metadata.PackageNotFoundError(name)
         return versions[name]
 
-    monkeypatch.setattr("runners.packages.importlib.util.find_spec", find_spec)
-    monkeypatch.setattr("runners.packages.importlib.metadata.version", version)
+    monkeypatch.setattr("runners.here.packages.importlib.util.find_spec", find_spec)
+    monkeypatch.setattr("runners.here.packages.importlib.metadata.version", version)
     return packages
 
 

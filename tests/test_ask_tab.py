@@ -22,7 +22,7 @@ from runners.base import (
     TranscriptionResult,
     Usage,
 )
-from runners.conversation import Conversation, Exchange, Part
+from runners.conversations.conversation import Conversation, Exchange, Part
 from runners.prompts import Templates
 from ui import ask_tab, views
 from ui.prose import blocks

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runners import asking as asking_module
-from runners.asking import Asking, Happening, forget, joining_request
 from runners.base import (
     ChatOptions,
     ChatResult,
@@ -28,9 +26,11 @@ from runners.base import (
 )
 from runners.batches import LARGEST_BATCH, Batches
 from runners.catalogue import spec_for
-from runners.conversation import Answered, Conversation, Exchange, Step, new
+from runners.conversations import asking as asking_module
+from runners.conversations.asking import Asking, Happening, forget, joining_request
+from runners.conversations.conversation import Answered, Conversation, Exchange, Step, new
 from runners.events import Event, Loading, Partial, Queued, Running
-from runners.machine import look
+from runners.here.machine import look
 from runners.pool import Pool
 from runners.prompts import BUILT_IN, Templates, render, typed
 from runners.settings import Settings

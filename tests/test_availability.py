@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from runners.availability import availability
 from runners.base import RunnerSpec
 from runners.catalogue import RUNNERS, spec_for
-from runners.machine import Device
-from runners.need import gigabytes, needed_bytes
-from runners.packages import Requirement
+from runners.here.availability import availability
+from runners.here.machine import Device
+from runners.here.need import gigabytes, needed_bytes
+from runners.here.packages import Requirement
+from runners.here.weights import read_weights
 from runners.settings import Settings
-from runners.weights import read_weights
 from tests.stand_ins import GB, ONLINE, everything_is_installed, gpu, in_cache, machine, skipped
 from tests.test_weights import checkpoint, index, safetensors
 
@@ -80,7 +80,7 @@ def test_a_missing_package_comes_before_missing_weights(packages: Path) -> None:
 
 
 def test_versions_of_moonshine_that_leave_its_weights_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runners.packages.importlib.metadata.version", lambda name: "0.1.2")
+    monkeypatch.setattr("runners.here.packages.importlib.metadata.version", lambda name: "0.1.2")
     found = availability(spec_for("moonshine"), machine(), Settings())
     skipped(found, "moonshine-voice 0.1.2 is installed", 'pip install "moonshine-voice>=0.0.60,<0.1"')
 
@@ -92,7 +92,7 @@ def test_a_wheel_without_its_model(packages: Path) -> None:
 
 def test_a_platform_without_a_wheel_is_told_so(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(packages / "moonshine_voice")
-    monkeypatch.setattr("runners.packages.platform.machine", lambda: "riscv64")
+    monkeypatch.setattr("runners.here.packages.platform.machine", lambda: "riscv64")
     skipped(availability(spec_for("moonshine"), machine(), Settings()), "no wheel for this machine", "PocketSphinx")
 
 
@@ -144,7 +144,7 @@ def test_a_gated_model_needs_somebody_logged_in(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_disk_that_is_too_small_is_told_before_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", ("total", "used", "free"))  # shaped like shutil's
-    monkeypatch.setattr("runners.availability.shutil.disk_usage", lambda folder: usage(GB, GB - 500_000_000, 500_000_000))
+    monkeypatch.setattr("runners.here.availability.shutil.disk_usage", lambda folder: usage(GB, GB - 500_000_000, 500_000_000))
     skipped(availability(spec_for("whisper"), machine(), ONLINE), "takes 972 MB on the disk, 500 MB are free", "HF_HOME")
     assert availability(spec_for("ctc"), machine(), ONLINE).state == "download"
 
@@ -157,7 +157,7 @@ def test_what_an_earlier_attempt_fetched_is_not_counted_again(tmp_path: Path, mo
 
     in_cache(tmp_path / "hub-home", "openai/whisper-small", half)
     usage = namedtuple("usage", ("total", "used", "free"))
-    monkeypatch.setattr("runners.availability.shutil.disk_usage", lambda folder: usage(GB, GB - 500_000_000, 500_000_000))
+    monkeypatch.setattr("runners.here.availability.shutil.disk_usage", lambda folder: usage(GB, GB - 500_000_000, 500_000_000))
     found = availability(spec_for("whisper"), machine(), ONLINE)
     assert found.state == "download"
     assert found.download_bytes == pytest.approx(72_000_000, abs=100)
@@ -330,9 +330,9 @@ def refuse(*arguments, **options):
     raise AssertionError("the network was used")
 
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
-from runners.availability import availability
+from runners.here.availability import availability
 from runners.catalogue import RUNNERS, spec_for
-from runners.machine import look
+from runners.here.machine import look
 from runners.settings import read_settings
 
 settings = read_settings(downloads=True)

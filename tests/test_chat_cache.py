@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runners.chat_cache import ChatCache, Kept, common_length
+from runners.networks.chat_cache import ChatCache, Kept, common_length
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runners import checkpoint
 from runners.base import ModelLoadError, OutOfMemory, Placement, UnsupportedOption
+from runners.networks import checkpoint
 from tests import tiny_audio_chat, tiny_checkpoints
 
 torch = pytest.importorskip("torch")

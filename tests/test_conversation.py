@@ -7,10 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from runners import conversation as conversations
 from runners.base import ChatResult, Clip, Contender, Prompt, Segment, Transcript, TranscriptionResult, Usage
 from runners.catalogue import spec_for
-from runners.conversation import Answered, Conversation, Exchange, Part, Step, fold, turns_of, turns_of_part, turns_of_whole
+from runners.conversations import conversation as conversations
+from runners.conversations.conversation import (
+    Answered,
+    Conversation,
+    Exchange,
+    Part,
+    Step,
+    fold,
+    turns_of,
+    turns_of_part,
+    turns_of_whole,
+)
 from runners.events import Loading, Partial, Queued, Running
 from runners.prompts import typed
 

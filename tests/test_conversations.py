@@ -13,7 +13,7 @@ import pytest
 
 from runners.base import AudioError, Clip, Contender, Prompt, RunnerError, UnsupportedOption
 from runners.catalogue import spec_for
-from runners.machine import look
+from runners.here.machine import look
 from runners.pool import Pool
 from runners.settings import Settings
 from ui import conversations as module

@@ -12,7 +12,7 @@ from comparisons.compare import Comparison
 from runners.base import Clip, Contender, TranscriptionResult
 from runners.catalogue import spec_for
 from runners.events import Event
-from runners.machine import Machine, look
+from runners.here.machine import Machine, look
 from runners.settings import Settings
 from ui.desk import Desk, Refused
 from ui.lookout import Lookout

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from runners.base import Cancelled, ChatOptions, OutOfMemory, Progress, PromptError, Usage
-from runners.chat_cache import ChatCache, Kept
-from runners.generation import Decoding, Network, Sound, Wire, answer, endings, write
-from runners.tokens import Detokeniser, loops, plain_ids
+from runners.networks.chat_cache import ChatCache, Kept
+from runners.networks.generation import Decoding, Network, Sound, Wire, answer, endings, write
+from runners.networks.tokens import Detokeniser, loops, plain_ids
 from tests import tiny_checkpoints
 from tests.tiny_checkpoints import Watcher
 
@@ -132,7 +132,7 @@ def test_the_librarys_own_generate_goes_wrong_at_the_switch(network: Network) ->
     wanted = without_cache(network, prompt, 50)
     before = SWITCH - len(prompt.ids) + 1
     assert tokens[:before] == wanted[:before]
-    assert tokens != wanted, "transformers passes the switch rightly now: say so in runners/generation.py"
+    assert tokens != wanted, "transformers passes the switch rightly now: say so in runners/networks/generation.py"
     assert said(network, prompt, 50)[0] == wanted
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from runners import hub
 from runners.base import Cancelled, RunnerSpec, WeightsUnavailable
 from runners.catalogue import RUNNERS, spec_for
+from runners.here import hub
 from tests.hub_server import CHUNK_BYTES, COMMIT, Hub, serve
 from tests.test_weights import checkpoint, index, matrices, safetensors, with_adapter
 
@@ -220,7 +220,7 @@ def test_a_folder_is_never_downloaded(tmp_path: Path) -> None:
 CHILD = """
 import json, os, sys
 sys.path.insert(0, {root!r})
-from runners import hub
+from runners.here import hub
 from runners.base import Cancelled, RunnerError
 from runners.catalogue import spec_for
 from tests.test_hub import Reports

@@ -27,8 +27,8 @@ NOT_IN_THE_PAGE = ("torch", "transformers", "librosa", "ctranslate2", "faster_wh
 """Never in the page's own process once ``app`` is imported."""
 
 CONCRETE = {spec.target.partition(":")[0] for spec in RUNNERS}
-SHARED_BY_RUNNERS = {"base", "audio", "prompts", "checkpoint", "word_times", "generation", "chat_cache", "adapters", "tokens"}
-"""What a concrete runner may import of ``runners``: the seam, and files that are no runner themselves."""
+SHARED_BY_RUNNERS = {"base", "audio", "prompts", "networks"}
+"""What a concrete runner may import of ``runners``: the seam, and what no runner is by itself."""
 
 
 def sources() -> list[Path]:

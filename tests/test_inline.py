@@ -25,9 +25,9 @@ from runners.base import (
 )
 from runners.catalogue import spec_for
 from runners.events import Loading, Partial, Running
+from runners.here.machine import look
 from runners.inline import InlineWorker
 from runners.isolation import lent_gpu
-from runners.machine import look
 from runners.pool import Pool
 from runners.settings import Settings, on_zero_gpu
 from tests.pools import CLIP, Told, ask, fresh_pools, run, scripts_in

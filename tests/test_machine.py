@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from runners.catalogue import spec_for
-from runners.machine import Device, Machine, describe, look, probe, refresh, with_answer
-from runners.places import place
+from runners.here.machine import Device, Machine, describe, look, probe, refresh, with_answer
+from runners.here.places import place
 from runners.settings import Settings
 
 GB = 1_000_000_000

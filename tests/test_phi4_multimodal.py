@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runners import checkpoint
 from runners.base import (
     SAMPLE_RATE,
     AudioError,
@@ -24,7 +23,8 @@ from runners.base import (
     Transcript,
 )
 from runners.catalogue import spec_for
-from runners.machine import look
+from runners.here.machine import look
+from runners.networks import checkpoint
 from runners.phi4_multimodal import PLAIN_PROMPT, Phi4Multimodal, _encode, _sound, try_encoder
 from runners.pool import Pool
 from runners.settings import Settings

@@ -23,7 +23,7 @@ from runners.base import (
     Usage,
 )
 from runners.catalogue import spec_for
-from runners.machine import look
+from runners.here.machine import look
 from runners.phi4_multimodal import Phi4Multimodal
 from runners.pool import Pool
 from runners.settings import Settings

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from runners import adapters, checkpoint, weights
 from runners.base import (
     SAMPLE_RATE,
     Cancelled,
@@ -24,6 +23,8 @@ from runners.base import (
     Transcript,
 )
 from runners.catalogue import spec_for
+from runners.here import weights
+from runners.networks import adapters, checkpoint
 from runners.phi4_multimodal import PLAIN_PROMPT, SYSTEM, Phi4Multimodal
 from tests import tiny_checkpoints
 from tests.tiny_checkpoints import Watcher, babble

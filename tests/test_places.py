@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from runners.availability import availability
 from runners.catalogue import spec_for
-from runners.machine import ZERO_GPU, Device
-from runners.need import needed_bytes
+from runners.here.availability import availability
+from runners.here.machine import ZERO_GPU, Device
+from runners.here.need import needed_bytes
+from runners.here.weights import read_weights
 from runners.settings import Settings
-from runners.weights import read_weights
 from tests.stand_ins import ONLINE, everything_is_installed, gpu, in_cache, machine, skipped
 from tests.test_weights import checkpoint, matrices, safetensors, with_adapter
 
@@ -207,7 +207,7 @@ def test_a_cached_main_branch_of_phi4_is_not_fetched_again(tmp_path: Path) -> No
 
 
 def test_an_older_peft_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runners.packages.importlib.metadata.version", lambda name: "0.17.0")
+    monkeypatch.setattr("runners.here.packages.importlib.metadata.version", lambda name: "0.17.0")
     skipped(
         availability(spec_for("phi4-multimodal"), machine(), ONLINE), "peft 0.17.0 is installed", 'pip install "peft>=0.20"'
     )

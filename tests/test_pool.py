@@ -17,8 +17,8 @@ import pytest
 
 from runners.base import Clip, Contender, RunnerSpec, TranscribeOptions
 from runners.events import Loading, Partial, Running
+from runners.here.machine import look
 from runners.isolation import limits
-from runners.machine import look
 from tests.pools import CLIP, Told, fresh_pools, in_background, is_gone, run, scripts_in, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -320,7 +320,7 @@ import numpy as np
 from runners.base import Clip, Contender
 from runners.catalogue import spec_for
 from runners.events import Partial
-from runners.machine import Device, look
+from runners.here.machine import Device, look
 from runners.pool import Pool
 from runners.settings import Settings
 

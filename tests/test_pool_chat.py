@@ -10,8 +10,8 @@ import pytest
 
 from runners.base import Contender, Prompt, RunnerSpec, TranscribeOptions
 from runners.events import Loading, Partial, Running
+from runners.here.machine import Machine, look
 from runners.isolation import limits
-from runners.machine import Machine, look
 from tests.pools import Told, ask, fresh_pools, run, scripts_in
 
 

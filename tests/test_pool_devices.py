@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runners.base import Contender
-from runners.machine import Device, Machine, look
+from runners.here.machine import Device, Machine, look
 from runners.pool import Pool
 from tests.pools import ask, fresh_pools, run, scripts_in
 

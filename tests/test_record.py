@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runners import conversation as conversations
-from runners import record
 from runners.base import ChatResult, Clip, Contender, Prompt, Segment, Transcript, TranscriptionResult, Usage
 from runners.catalogue import spec_for
-from runners.conversation import Answered, Conversation, Part, fold
+from runners.conversations import conversation as conversations
+from runners.conversations import record
+from runners.conversations.conversation import Answered, Conversation, Part, fold
 
 SYSTEM = Contender(spec_for("scripted"))
 USAGE = Usage(20, 5, 11, context_tokens=1000, ended="limit")

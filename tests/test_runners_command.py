@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from runners.__main__ import main, plain, table
-from runners.availability import as_plain, availability
 from runners.base import Availability, Placement
 from runners.catalogue import RUNNERS, spec_for
-from runners.machine import Device, Machine
+from runners.here.availability import as_plain, availability
+from runners.here.machine import Device, Machine
 from runners.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -21,7 +21,7 @@ from runners.base import (
     TranscriptionResult,
 )
 from runners.events import Event, Finished, Loading, Partial, Running
-from runners.machine import Device, Machine
+from runners.here.machine import Device, Machine
 from ui import compare_tab, theme, views
 
 HOSTILE = "<img src=x onerror=\"alert('1')\">&amp;{{7*7}}${7*7}"

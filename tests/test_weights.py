@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.weights import ForeignForm, UnreadableWeights, read_safetensors_header, read_weights
+from runners.here.weights import ForeignForm, UnreadableWeights, read_safetensors_header, read_weights
 
 
 def safetensors(*tensors: tuple[str, int], kept_bytes: int | None = None) -> bytes:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runners.base import Word
-from runners.word_times import in_order, warp, words_of
+from runners.networks.word_times import in_order, warp, words_of
 
 
 def test_each_token_begins_where_the_attention_turns_to_it() -> None:

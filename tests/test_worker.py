@@ -9,8 +9,9 @@ import types
 import numpy as np
 import pytest
 
-from runners import base, memory
+from runners import base
 from runners.base import Cancelled, ChatOptions, Clip, Placement, RunnerSpec, TranscribeOptions, Transcript, Turn
+from runners.here import memory
 from runners.isolation.failures import failure_from, failure_message, plain
 from runners.isolation.host import RunnerHost
 

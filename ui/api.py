@@ -10,9 +10,9 @@ import gradio as gr
 
 from comparisons import report
 from comparisons.normalise import choose
-from runners import record
-from runners.availability import as_plain
 from runners.base import Prompt, RunnerError
+from runners.conversations import record
+from runners.here.availability import as_plain
 from runners.prompts import VARIABLES, render, typed
 from ui.compare_tab import asked, said
 from ui.desk import MOST_REPEATS, Desk, Refused

@@ -11,9 +11,9 @@ from typing import Any
 
 import gradio as gr
 
-from runners import record
 from runners.base import Prompt, PromptError, RunnerError, Task
-from runners.conversation import Conversation
+from runners.conversations import record
+from runners.conversations.conversation import Conversation
 from runners.prompts import VARIABLES, PromptTemplate, Templates, gaps, render, typed
 from ui import views
 from ui.compare_tab import Given, said

@@ -1,7 +1,7 @@
 """The conversations that visitors have with systems: one at a time is answered, no visitor reaches another's.
 
-In memory alone, and bounded: the one that was asked in longest ago makes way. ``runners.asking`` answers; this knows whose
-a conversation is, which file it is about, and when its caches can go.
+In memory alone, and bounded: the one that was asked in longest ago makes way. ``runners.conversations`` answers; this
+knows whose a conversation is, which file it is about, and when its caches can go.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from runners import asking, conversation
-from runners.asking import Asking, RunsTurns
 from runners.base import Clip, Contender, Prompt, RunnerError, UnsupportedOption
-from runners.conversation import Conversation, Exchange
+from runners.conversations import asking, conversation
+from runners.conversations.asking import Asking, RunsTurns
+from runners.conversations.conversation import Conversation, Exchange
 
 MOST_OF_A_SESSION = 8
 """Conversations that one visitor can go on with; an API client has a few, the page one."""

@@ -16,12 +16,13 @@ from comparisons import history
 from comparisons.compare import Column, Comparison, begin, fold
 from comparisons.normalise import Normaliser
 from comparisons.run import Cancels, Comparing, RunsContenders
-from runners import audio, availability, catalogue
-from runners.asking import RunsTurns
+from runners import audio, catalogue
 from runners.base import Availability, Clip, Contender, PromptError, RunnerError, RunnerSpec
 from runners.contenders import contender_for
+from runners.conversations.asking import RunsTurns
 from runners.events import Event, Finished
-from runners.machine import Machine
+from runners.here import availability
+from runners.here.machine import Machine
 from runners.prompts import Templates
 from runners.settings import Settings
 from ui.conversations import Conversations

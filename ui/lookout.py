@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from runners import machine
+from runners.here import machine
 
 LONGEST_WAIT_SECONDS = machine.PROBE_TIMEOUT_SECONDS + 30
 """How long a page that was opened early waits to be told of GPUs."""

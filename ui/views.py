@@ -15,8 +15,8 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 from comparisons import figures, report
 from comparisons.compare import Column, Comparison, Order
 from runners.base import Availability, Clip, RunnerError, RunnerSpec
-from runners.conversation import Conversation, Exchange
-from runners.machine import Machine
+from runners.conversations.conversation import Conversation, Exchange
+from runners.here.machine import Machine
 from runners.prompts import PromptTemplate
 from ui.prose import blocks
 

@@ -27,8 +27,8 @@ from runners.base import (
     check_options,
 )
 from runners.events import Event, Loading, Partial, Running
+from runners.here.memory import OWN_MEMORY
 from runners.isolation.warm import WarmModel
-from runners.memory import OWN_MEMORY
 from runners.process import Worker
 from runners.settings import Settings
 

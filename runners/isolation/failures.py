@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from runners import base, memory
+from runners import base
 from runners.base import RunnerError
+from runners.here import memory
 from runners.isolation import wire
 
 _LONGEST_SENTENCE = 600

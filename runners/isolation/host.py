@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from runners import base, memory
+from runners import base
 from runners.base import (
     ChatOptions,
     ChatRunner,
@@ -27,6 +27,7 @@ from runners.base import (
     Turn,
     Usage,
 )
+from runners.here import memory
 from runners.isolation import wire
 
 _TELL_EVERY_SECONDS = 0.05
@@ -178,7 +179,7 @@ class RunnerHost:
             self._runner = getattr(importlib.import_module(module), name)(self.spec)
         # A scripted runner's "model" names a script, not weights.
         if self.spec.model is not None and getattr(self._runner, "takes_weights", True):
-            from runners import hub
+            from runners.here import hub
 
             try:
                 self._weights = hub.folder_of(self.spec)

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from runners.machine import look, visible_cores
+from runners.here.machine import look, visible_cores
 from runners.settings import Settings
 
 _ROOT = Path(__file__).resolve().parent.parent.parent

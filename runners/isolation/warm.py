@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from runners.base import Dtype, Placement, RunnerSpec
-from runners.memory import OWN_MEMORY
+from runners.here.memory import OWN_MEMORY
 from runners.process import Worker
 
 _LARGEST_FIRST: tuple[Dtype, ...] = ("float32", "bfloat16", "float16", "int8_float16", "int8", "int4")

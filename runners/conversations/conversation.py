@@ -1,7 +1,7 @@
 """A conversation about a clip: what was asked and what came of it, as plain data that events are folded into.
 
-Pure: it knows nothing of threads, pools or pages; ``runners.asking`` gets a question answered, ``runners.record``
-writes a conversation down.
+Pure: it knows nothing of threads, pools or pages; ``asking`` gets a question answered, ``record`` writes a conversation
+down.
 
 What stays: every exchange, whatever became of it. What the system is told of earlier exchanges is less (``turns_of``):
 a question and its answer, also an answer that somebody stopped, because they read it; never a question without an

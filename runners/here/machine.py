@@ -1,9 +1,9 @@
 """What this machine offers: processors, memory, and the accelerators that PyTorch can really use.
 
-``look`` is cheap and imports nothing heavy. ``probe`` asks a child, ``python -m runners.machine``, which imports torch
+``look`` is cheap and imports nothing heavy. ``probe`` asks a child, ``python -m runners.here.machine``, which imports torch
 and prints JSON: a driver that crashes or hangs takes the child with it and nothing else.
 
-This module does not know how much any model needs (``runners.need``).
+This module does not know how much any model needs (``runners.here.need``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, get_args
 import psutil
 
 from runners.base import DeviceKind
-from runners.control_groups import memory_limits, processor_quotas, text_at
+from runners.here.control_groups import memory_limits, processor_quotas, text_at
 from runners.isolation.death import die_with
 from runners.settings import on_zero_gpu
 
@@ -139,7 +139,7 @@ def refresh(machine: Machine) -> Machine:
 def probe(timeout_seconds: float = PROBE_TIMEOUT_SECONDS, command: tuple[str, ...] | None = None) -> Machine:
     """Ask a child for accelerators. Never raises: what goes wrong leaves the CPU, with a note that says why.
 
-    ``command`` is what the child runs; by default ``python -m runners.machine``.
+    ``command`` is what the child runs; by default ``python -m runners.here.machine``.
     """
     machine = replace(look(), probed=True)
     if on_zero_gpu():  # it is there only while a call holds it, so it cannot be asked
@@ -147,7 +147,7 @@ def probe(timeout_seconds: float = PROBE_TIMEOUT_SECONDS, command: tuple[str, ..
     if command is None:
         if importlib.util.find_spec("torch") is None:
             return replace(machine, notes=("PyTorch is not installed, so no GPU was looked for.",))
-        command = (sys.executable, "-m", "runners.machine", str(os.getpid()))
+        command = (sys.executable, "-m", "runners.here.machine", str(os.getpid()))
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:  # files: a grandchild cannot hold them up
         try:
             child = subprocess.Popen(
@@ -155,7 +155,7 @@ def probe(timeout_seconds: float = PROBE_TIMEOUT_SECONDS, command: tuple[str, ..
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,
-                cwd=Path(__file__).resolve().parent.parent,
+                cwd=Path(__file__).resolve().parents[2],
                 env={name: value for name, value in os.environ.items() if "TOKEN" not in name and "SECRET" not in name},
                 start_new_session=os.name == "posix",
             )

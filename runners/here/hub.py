@@ -21,8 +21,7 @@ from typing import Any
 
 from runners.base import Cancelled, MissingPackage, Progress, RunnerSpec, WeightsUnavailable
 from runners.catalogue import SCRIPTED, check_family
-from runners.settings import hub_offline
-from runners.weights import (
+from runners.here.weights import (
     ADAPTER_FILES,
     ForeignForm,
     Format,
@@ -34,6 +33,7 @@ from runners.weights import (
     read_model_type,
     read_weights,
 )
+from runners.settings import hub_offline
 
 SMALL_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "vocabulary.*")
 """What goes with weights: configuration, tokenizer, feature extractor. Code (``*.py``) is never fetched."""

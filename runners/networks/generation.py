@@ -19,10 +19,10 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from runners import checkpoint
 from runners.base import ChatOptions, Ended, OutOfMemory, Progress, PromptError, Usage
-from runners.chat_cache import ChatCache, Kept, common_length
-from runners.tokens import Detokeniser, loops
+from runners.networks import checkpoint
+from runners.networks.chat_cache import ChatCache, Kept, common_length
+from runners.networks.tokens import Detokeniser, loops
 
 LIKELIEST = 50
 """A sampled token is one of so many: the long tail of a vocabulary has no say. Transformers' own default for ``top_k``."""

@@ -1,6 +1,6 @@
 """What conversations keep between their turns: key-value caches, within a budget of memory. The least recently used goes first.
 
-Knows what a cache holds and how to cut it back; how it is filled is ``runners.generation``'s to know.
+Knows what a cache holds and how to cut it back; how it is filled is ``runners.networks.generation``'s to know.
 """
 
 from __future__ import annotations

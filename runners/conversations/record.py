@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runners.base import ChatResult, Prompt
-from runners.conversation import Conversation, Exchange, Part, clock
+from runners.conversations.conversation import Conversation, Exchange, Part, clock
 from runners.terminal import plain
 
 VERSION = 1

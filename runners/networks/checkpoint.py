@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from runners.base import MissingPackage, ModelLoadError, OutOfMemory, Placement, UnsupportedOption
-from runners.machine import look
-from runners.memory import is_shortage
-from runners.weights import UnreadableWeights, Weights, in_layers, read_weights
+from runners.here.machine import look
+from runners.here.memory import is_shortage
+from runners.here.weights import UnreadableWeights, Weights, in_layers, read_weights
 
 SPREAD_RESERVE_BYTES = 1_200_000_000
 """What each of several accelerators keeps free beside the weights, at the least: its context (0.5 GB), activations and

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from runners.base import Dtype, RunnerSpec
 from runners.catalogue import CHECKPOINTS
-from runners.weights import Weights
+from runners.here.weights import Weights
 
 _BYTES: dict[Dtype, float] = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1, "int8_float16": 1, "int4": 0.5625}
 """Bytes a parameter takes in memory; in 4 bits bitsandbytes keeps a float32 besides for each 64 of them."""

@@ -26,7 +26,7 @@ from runners.audio import cut_at_pauses
 from runners.base import ChatOptions, ChatResult, Clip, Contender, RunnerSpec, Task, TranscriptionResult, Turn
 from runners.batches import Batches
 from runners.control_tokens import neutralised
-from runners.conversation import (
+from runners.conversations.conversation import (
     Answered,
     Conversation,
     Exchange,
@@ -40,7 +40,7 @@ from runners.conversation import (
 )
 from runners.decode import length_words
 from runners.events import Event, Partial, Queued
-from runners.generation import endings
+from runners.networks.generation import endings
 
 log = logging.getLogger(__name__)
 
@@ -91,8 +91,8 @@ class Asking:
             asking.events(timeout=1.0, pace_seconds=0.1)
             show(asking.conversation)
 
-    Events are those of a comparison, and ``Step`` and ``Answered`` of ``runners.conversation``: Queued first, Answered
-    last, once. ``Partial`` has the whole text of the answer, or of the step, so far.
+    Events are those of a comparison, and ``Step`` and ``Answered`` of ``conversation``: Queued first, Answered last, once.
+    ``Partial`` has the whole text of the answer, or of the step, so far.
     """
 
     def __init__(self, pool: RunsTurns, clip: Clip, conversation: Conversation, *, most_tokens: int = 1024) -> None:

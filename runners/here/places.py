@@ -13,10 +13,9 @@ from types import MappingProxyType
 
 from runners.base import DeviceKind, Dtype, OutOfMemory, Placement, RunnerError, RunnerSpec, UnsupportedOption
 from runners.catalogue import RUNNERS
-from runners.checkpoint import SPREAD_RESERVE_BYTES
-from runners.machine import Device, Machine
-from runners.memory import OWN_MEMORY
-from runners.need import (
+from runners.here.machine import Device, Machine
+from runners.here.memory import OWN_MEMORY
+from runners.here.need import (
     TEXT_TOKENS,
     TORCH_PROCESS_BYTES,
     cache_bytes_per_token,
@@ -25,9 +24,10 @@ from runners.need import (
     is_quantised_on_request,
     needed_bytes,
 )
-from runners.packages import Requirement, folder_of_package, refuse_missing
+from runners.here.packages import Requirement, folder_of_package, refuse_missing
+from runners.here.weights import Weights
+from runners.networks.checkpoint import SPREAD_RESERVE_BYTES
 from runners.settings import Settings
-from runners.weights import Weights
 
 _ON_CPU: tuple[Dtype, ...] = ("int8", "float32", "bfloat16")
 """What CPUs compute in, the choice without a setting first; float16 is only stored there."""

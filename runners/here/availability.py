@@ -10,15 +10,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from runners import hub
 from runners.base import Availability, RunnerError, RunnerSpec, UnsupportedOption, WeightsUnavailable
 from runners.catalogue import CHECKPOINTS, SCRIPTED, check_family
-from runners.machine import Machine
-from runners.need import gigabytes
-from runners.packages import refuse_missing
-from runners.places import place
+from runners.here import hub
+from runners.here.machine import Machine
+from runners.here.need import gigabytes
+from runners.here.packages import refuse_missing
+from runners.here.places import place
+from runners.here.weights import Weights, is_folder
 from runners.settings import Settings, hub_offline
-from runners.weights import Weights, is_folder
 
 
 def availability(

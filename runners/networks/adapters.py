@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from runners import checkpoint
 from runners.base import ModelLoadError, OutOfMemory, Placement, Progress
+from runners.networks import checkpoint
 
 ADAPTER_NAME = "hearing"
 """peft puts it into the names of the weights. Not "speech": transformers then takes the network's own ``…_for_speech`` for

@@ -1,0 +1,12 @@
+"""Whether a system can run on this machine now, and where. Imports nothing heavy, and only ``hub`` reaches the network.
+
+availability  available, after a download, or skipped with the reason and the fix
+packages      what is installed
+hub           the hub's cache, and downloads into it
+weights       what a folder holds, read off its heads
+need          how much memory a system takes
+places        which device has room, at which precision
+machine       devices, cores, memory
+control_groups  what a container grants of them
+memory        what a process holds of them
+"""
