@@ -240,9 +240,10 @@ class _Answer:
         """Write what is new; a text that is not what was written and more waits for the end."""
         text = plain(text)
         if self._shown and self._is_whole and text.startswith(self._text):
-            self._out.write(text[len(self._text) :])
+            # Noted first: Ctrl-C comes when somebody has read it, and must not have it written twice.
+            new, self._text = text[len(self._text) :], text
+            self._out.write(new)
             self._out.flush()
-            self._text = text
 
     def end(self, exchange: Exchange) -> None:
         """Write what is missing, and end the line."""
