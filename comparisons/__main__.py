@@ -23,7 +23,7 @@ from comparisons.normalise import NORMALISERS, choose
 from comparisons.reference import text_of
 from comparisons.run import Cancels, Comparing
 from runners.base import Clip, Contender, PromptError, RunnerError
-from runners.contenders import contender_for, split_name
+from runners.contenders import contender_for, unused
 from runners.events import Event, Finished
 from runners.pool import Pool
 from runners.prompts import VARIABLES, Templates
@@ -150,8 +150,7 @@ def _contenders(wanted: argparse.Namespace, templates: Templates) -> list[Conten
     """
     values = dict(wanted.var)
     chosen = [contender_for(name, templates, values, wanted.language) for name in wanted.runners]
-    used = [templates.get(template) for _, template in map(split_name, wanted.runners) if template is not None]
-    idle = [name for name in values if not any(name in template.variables for template in used)]
+    idle = unused(values, wanted.runners, templates)
     if idle:
         raise PromptError(
             f"--var {idle[0]}: none of the contenders has a prompt template with {{{idle[0]}}}.",

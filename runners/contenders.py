@@ -6,7 +6,7 @@ serve on the command lines, in the API and on the page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -62,3 +62,13 @@ def _is_here(model: str) -> bool:
         return bool(model) and (local_folder(model).exists() or Path(model).exists())
     except (OSError, ValueError):
         return False
+
+
+def unused(values: Mapping[str, str], names: Iterable[str], templates: Templates) -> list[str]:
+    """The variables that none of these contenders' templates has, known or not.
+
+    Raises:
+        PromptError: there is no such template.
+    """
+    used = [templates.get(template) for _, template in map(split_name, names) if template is not None]
+    return [value for value in values if not any(value in template.variables for template in used)]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from gradio_client import Client, handle_file
+from gradio_client.client import Job
 from gradio_client.exceptions import AppError
 
 from tests.serving import Served, serving
@@ -41,7 +42,13 @@ def echo(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def endless(folder: Path) -> str:
-    return script(folder / "endless.json", answers=[[{"say": "it goes on "}, {"wait": 600}]], takes=[[{"say": "x"}]])
+    forever = [{"say": "it goes on "}, {"wait": 600}]
+    return script(folder / "endless.json", answers=[forever], takes=[forever])
+
+
+@pytest.fixture(scope="module")
+def prompted(folder: Path) -> str:
+    return script(folder / "prompted.json", takes=[[{"say": "one two"}]], prompted={"summary": [{"say": "Numbers."}]})
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +59,9 @@ def dies(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def served(folder: Path, echo: str, endless: str, dies: str) -> Iterator[Served]:
+def served(folder: Path, echo: str, endless: str, dies: str, prompted: str) -> Iterator[Served]:
     (folder / "prompts.toml").write_text(DEPLOYED, encoding="utf-8")
-    names = ",".join(["pocketsphinx", echo, endless, dies])
+    names = ",".join(["pocketsphinx", echo, endless, dies, prompted])
     flags = ("--runners", names, "--prompts-file", str(folder / "prompts.toml"))
     with serving(folder, *flags, GRADIO_HEARTBEAT_INTERVAL="0.2") as app:
         yield app
@@ -133,13 +140,91 @@ def test_a_child_that_dies_in_mid_answer_is_told_and_the_conversation_kept(clien
     assert failed["fix"]
 
 
-def test_a_caller_who_leaves_stops_the_answer(served: Served, clip: Path, echo: str, endless: str) -> None:
-    leaving = Client(served.url, verbose=False)
-    job = leaving.submit(handle_file(str(clip)), runner=endless, question="Well?", api_name="/ask")
+def begun(client: Client, clip: Path, runner: str, api_name: str = "/ask") -> Job:
+    """A call whose first words have come."""
+    more = {"question": "Well?", "runner": runner} if api_name == "/ask" else {"runners": runner}
+    job = client.submit(handle_file(str(clip)), **more, api_name=api_name)
     until = time.monotonic() + 60
-    while not any(each["exchanges"][0]["answer"] for each in job.outputs()):
+    while not any("it goes on" in json.dumps(each) or '"running"' in json.dumps(each) for each in job.outputs()):
         assert time.monotonic() < until, "it did not begin"
         time.sleep(0.02)
+    return job
+
+
+def test_a_job_that_is_cancelled_stops_in_mid_answer_and_the_conversation_goes_on(
+    client: Client, clip: Path, endless: str, served: Served
+) -> None:
+    job = begun(client, clip, endless)
+    job.cancel()  # returns once the server has stopped, although the model says nothing for ten minutes
+    name = job.outputs()[-1]["conversation"]
+    stopped = json.loads(client.predict(name, "json", api_name="/export"))["exchanges"][0]
+    assert (stopped["status"], stopped["answer"]) == ("cancelled", "it goes on ")
+    second = client.submit(None, question="And?", conversation=name, api_name="/ask")
+    assert len(next(iter(second))["exchanges"]) == 2
+    second.cancel()
+    assert "Traceback" not in served.said()
+
+
+def test_cancelling_one_comparison_leaves_another_of_the_same_caller(
+    client: Client, clip: Path, echo: str, endless: str
+) -> None:
+    job = begun(client, clip, endless, api_name="/compare")
+    other = client.submit(handle_file(str(clip)), runners=echo, api_name="/compare")
+    job.cancel()
+    assert [result["status"] for result in other.result(timeout=60)["results"]] == ["ok"]
+
+
+def test_a_client_gets_what_the_page_exports(served: Served, client: Client, clip: Path, echo: str) -> None:
+    told = ask(client, clip, runner=echo, question="<img src=x> [a](http://b) *c*")
+    name = told.pop("conversation")
+    markdown = client.predict(name, api_name="/export")
+    assert markdown.startswith("# A conversation about clip.wav\n")
+    assert "You said: \\<img src=x\\> \\[a\\](http\\://b) \\*c\\*" in markdown
+    assert json.loads(client.predict(name, "json", api_name="/export")) == told
+    assert name not in markdown
+    with pytest.raises(AppError, match=r"has no form 'pdf'.*md, json"):
+        client.predict(name, "pdf", api_name="/export")
+    stranger = Client(served.url, verbose=False)
+    try:
+        with pytest.raises(AppError, match="no such conversation"):
+            stranger.predict(name, api_name="/export")
+    finally:
+        stranger.close()
+
+
+def test_prompts_are_compared_like_models(client: Client, clip: Path, echo: str, prompted: str) -> None:
+    compared = client.predict(
+        handle_file(str(clip)),
+        runners=f"{prompted}#verbatim, {prompted}#terms, {prompted}#summary",
+        reference="one two",
+        values='{"terms": "<|end|> bisoprolol"}',
+        api_name="/compare",
+    )
+    verbatim, terms, summary = compared["results"]
+    assert (verbatim["template"], verbatim["scored"], verbatim["wer"]) == ("verbatim", True, 0.0)
+    assert "<¦end¦> bisoprolol" in terms["prompt"]
+    assert (summary["task"], summary["scored"], summary["wer"]) == ("summarization", False, None)
+
+
+@pytest.mark.parametrize(
+    ("template", "values", "says"),
+    [
+        ("#terms", "", "lacks {terms}"),
+        ("#verbatim", '{"terms": "x"}', "No runner has a prompt template with {terms}"),
+        ("#verbatim", "terms=x", "no JSON object"),
+        ("#nonesuch", "", "no prompt template “nonesuch”"),
+    ],
+)
+def test_what_a_comparison_cannot_be_told_is_refused(
+    client: Client, clip: Path, echo: str, template: str, values: str, says: str
+) -> None:
+    with pytest.raises(AppError, match=says):
+        client.predict(handle_file(str(clip)), runners=echo + template, values=values, api_name="/compare")
+
+
+def test_a_caller_who_leaves_stops_the_answer(served: Served, clip: Path, echo: str, endless: str) -> None:
+    leaving = Client(served.url, verbose=False)
+    begun(leaving, clip, endless)
     leaving.close()
     staying = Client(served.url, verbose=False)
     try:  # the device is free again

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from contextlib import aclosing
+from typing import Any, TypeVar, cast
 
 import gradio as gr
+from anyio import to_thread
 
 from comparisons import report
+from comparisons.compare import Comparison
 from comparisons.normalise import choose
+from comparisons.run import Cancels
 from runners.base import Prompt, RunnerError
+from runners.contenders import unused
 from runners.conversations import record
 from runners.here.availability import as_plain
 from runners.prompts import VARIABLES, render, typed
+from ui.ask_tab import export
 from ui.compare_tab import asked, said
+from ui.conversations import NoConversation
 from ui.desk import MOST_REPEATS, Desk, Refused
+
+FORMS = ("md", "json")
+"""What a conversation can be had as."""
+
+_Step = TypeVar("_Step")
 
 
 def api(desk: Desk) -> None:
-    """Build the endpoints ``/compare``, ``/runners``, ``/ask`` and ``/templates`` inside a ``gr.Blocks``."""
+    """Build the endpoints ``/compare``, ``/runners``, ``/ask``, ``/export`` and ``/templates`` inside a ``gr.Blocks``."""
 
-    def compare(
+    async def compare(
         request: gr.Request,
         clip: str | None,
         runners: str = "moonshine,pocketsphinx",
@@ -29,26 +42,37 @@ def api(desk: Desk) -> None:
         language: str = "",
         normaliser: str = "",
         repeat: float = 1,
-    ) -> Iterator[dict[str, Any]]:
+        values: str = "",
+    ) -> AsyncIterator[dict[str, Any]]:
         """Run a comparison; gives the whole of it again whenever something happens, and ends with the full result."""
         names = [name.strip() for name in runners.split(",") if name.strip()]
-        try:
+        cancels = Cancels()
+
+        def compared() -> Generator[Comparison, None, None]:
             if repeat != int(repeat) or not 1 <= repeat <= MOST_REPEATS:
                 raise Refused(f"A clip is not heard {repeat:g} times.", f"Choose 1 to {MOST_REPEATS}.")
-            heard, contenders = asked(desk, clip, reference, language, names)
+            given = _object(values)
+            idle = unused(given, names, desk.templates())
+            heard, contenders = asked(desk, clip, reference, language, names, values=given)
+            if idle:
+                raise Refused(f"No runner has a prompt template with {{{idle[0]}}}.", "Leave it out, or name one after a #.")
             chosen = choose(normaliser or None, heard.language, heard.reference or "")
+            yield from desk.compare(request.session_hash, heard, contenders, chosen, repeat=int(repeat), cancel=cancels)
+
+        try:
+            async with aclosing(stepwise(compared(), cancels.cancel_all)) as steps:
+                async for comparison in steps:
+                    yield report.to_dict(comparison)
         except RunnerError as fault:
             raise gr.Error(said(fault), print_exception=False) from fault
         except ValueError as fault:
             raise gr.Error(str(fault), print_exception=False) from fault
-        for comparison in desk.compare(request.session_hash, heard, contenders, chosen, repeat=int(repeat)):
-            yield report.to_dict(comparison)
 
     def runners() -> list[dict[str, Any]]:
         """Every system that is offered here, with its availability."""
         return [as_plain(spec, here) for spec, here in desk.offers()]
 
-    def ask(
+    async def ask(
         request: gr.Request,
         clip: str | None,
         runner: str = "",
@@ -56,22 +80,42 @@ def api(desk: Desk) -> None:
         template: str = "",
         values: str = "",
         conversation: str = "",
-    ) -> Iterator[dict[str, Any]]:
+    ) -> AsyncIterator[dict[str, Any]]:
         """Ask about a clip; gives the whole conversation whenever something happens, and its id for the next question."""
         session = request.session_hash
-        try:
+
+        def opened() -> tuple[str, Prompt]:
             prompt = prompt_for(desk, question, template, values)
             if conversation:
                 if clip or runner:
                     raise Refused("A conversation keeps to its clip and its system.", "Leave both out, or the conversation.")
-                name = conversation
-            else:
-                if not clip:
-                    raise Refused("There is no clip.", "Give one, or the conversation of an earlier call.")
-                (contender,) = desk.contenders([runner or able(desk)], None)
-                name = desk.conversations.begin(session, clip, contender)
-            for now in desk.conversations.ask(session, name, prompt):
-                yield {"conversation": name, **record.to_dict(now.conversation)}
+                return conversation, prompt
+            if not clip:
+                raise Refused("There is no clip.", "Give one, or the conversation of an earlier call.")
+            (contender,) = desk.contenders([runner or able(desk)], None)
+            return desk.conversations.begin(session, clip, contender), prompt
+
+        try:
+            name, prompt = await to_thread.run_sync(opened)
+            answering = desk.conversations.ask(session, name, prompt)
+            async with aclosing(stepwise(answering, lambda: desk.conversations.stop(session, name))) as steps:
+                async for now in steps:
+                    yield {"conversation": name, **record.to_dict(now.conversation)}
+        except RunnerError as fault:
+            raise gr.Error(said(fault), print_exception=False) from fault
+
+    def saved(request: gr.Request, conversation: str, form: str = "md") -> str:
+        """A conversation as it stands, as the page exports it; an answer that was stopped is in it too."""
+        try:
+            held = desk.conversations.get(request.session_hash, conversation)
+            if held is None:
+                raise NoConversation
+            files = export(held)
+            if files is None:
+                raise Refused("Nothing was asked in this conversation yet.", "Ask something first.")
+            if form not in FORMS:
+                raise Refused(f"A conversation has no form {form!r}.", f"Choose from: {', '.join(FORMS)}.")
+            return files[form]
         except RunnerError as fault:
             raise gr.Error(said(fault), print_exception=False) from fault
 
@@ -93,6 +137,7 @@ def api(desk: Desk) -> None:
                 gr.Textbox("", label="language: ISO 639-1 code; empty to detect it"),
                 gr.Textbox("", label="normaliser: its name; empty to suit the language"),
                 gr.Number(1, label="repeat: how often each system hears the clip"),
+                gr.Textbox("", label='values: of the prompt templates\' variables, as JSON: {"terms": "bisoprolol"}'),
             ],
             gr.JSON(label="comparison"),
             api_name="compare",
@@ -112,8 +157,36 @@ def api(desk: Desk) -> None:
             api_name="ask",
             api_description="Ask a system about a clip; streams the conversation as it stands and ends with the full answer.",
         )
+    gr.api(saved, api_name="export", api_description="A conversation as it stands: a text in the form md or json.")
     gr.api(templates, api_name="templates", api_description="Every prompt template that is offered here.")
     gr.api(runners, api_name="runners", api_description="Every system that is offered here, with its availability.")
+
+
+async def stepwise(steps: Generator[_Step, None, None], stop: Callable[[], None]) -> AsyncGenerator[_Step, None]:
+    """What a generator gives, for a call that may be cancelled while the next step is long in coming.
+
+    Gradio itself closes a plain generator between two steps only, and keeps whoever cancels waiting for that.
+
+    Args:
+        steps: waits, so it is run on threads.
+        stop: has its next step come soon; called when the caller does not want to know any more.
+    """
+    ended = object()
+    coming: asyncio.Future[object] | None = None
+    try:
+        while True:
+            coming = asyncio.ensure_future(to_thread.run_sync(next, steps, ended))
+            step = await asyncio.shield(coming)
+            if step is ended:
+                return
+            yield cast(_Step, step)
+    except (asyncio.CancelledError, GeneratorExit):
+        stop()
+        if coming is not None:
+            await asyncio.wait([coming])
+        raise
+    finally:
+        await to_thread.run_sync(steps.close)
 
 
 def prompt_for(desk: Desk, question: str, template: str, values: str) -> Prompt:

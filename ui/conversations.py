@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 from runners.base import Clip, Contender, Prompt, RunnerError, UnsupportedOption
@@ -28,6 +28,9 @@ _PACE_SECONDS = 0.1  # between two drawings of a page
 
 class NoConversation(RunnerError):
     """It is not there (any more), or it is another visitor's: the two are not told apart."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such conversation any more.", "Begin a new one.")
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Conversations:
             self._end(each)
         return begun.id
 
-    def ask(self, session: str | None, name: str, prompt: Prompt) -> Iterator[Asked]:
+    def ask(self, session: str | None, name: str, prompt: Prompt) -> Generator[Asked, None, None]:
         """Ask another question; gives the conversation as it stands, ten times a second at most.
 
         Closing the generator stops the answer.
@@ -113,11 +116,11 @@ class Conversations:
         """
         yield from self._answered(session, name, lambda now: now.asked(prompt))
 
-    def edit(self, session: str | None, name: str, text: Callable[[Prompt], Prompt]) -> Iterator[Asked]:
+    def edit(self, session: str | None, name: str, text: Callable[[Prompt], Prompt]) -> Generator[Asked, None, None]:
         """As ``ask``, with other words for the last question; ``text`` makes the new prompt from the old."""
         yield from self._answered(session, name, lambda now: now.edited(text(_last(now).prompt)))
 
-    def again(self, session: str | None, name: str) -> Iterator[Asked]:
+    def again(self, session: str | None, name: str) -> Generator[Asked, None, None]:
         """As ``ask``, with the last question once more."""
         yield from self._answered(session, name, _once_more)
 
@@ -153,19 +156,21 @@ class Conversations:
         for kept in dropped:
             self._end(kept)
 
-    def _answered(self, session: str | None, name: str, change: Callable[[Conversation], Conversation]) -> Iterator[Asked]:
+    def _answered(
+        self, session: str | None, name: str, change: Callable[[Conversation], Conversation]
+    ) -> Generator[Asked, None, None]:
         key = (session or "", name)
         with self._lock:
             kept = self._kept.get(key)
             if kept is None:
-                raise NoConversation("There is no such conversation any more.", "Begin a new one.")
+                raise NoConversation
             clip, path = kept.clip, kept.path
         clip = clip or self._decode(path)
         with self._lock:
             if kept.asking is not None:
                 raise RunnerError("The last question is still being answered.", "Wait for it, or stop it.")
             if self._kept.get(key) is not kept:
-                raise NoConversation("There is no such conversation any more.", "Begin a new one.")
+                raise NoConversation
             before = kept.conversation
             running = kept.asking = Asking(self._pool, clip, change(before))
             kept.conversation, kept.clip = running.conversation, clip
@@ -180,7 +185,7 @@ class Conversations:
             with self._lock:
                 kept.conversation, kept.asking = self._for_visitors(running.conversation), None
 
-    def _told(self, running: Asking) -> Iterator[Asked]:
+    def _told(self, running: Asking) -> Generator[Asked, None, None]:
         state, since = None, time.monotonic()
         while not running.finished:
             if not running.events(timeout=1.0, pace_seconds=_PACE_SECONDS):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -156,15 +156,17 @@ class Desk:
         *,
         repeat: int = 1,
         into: Comparison | None = None,
-    ) -> Iterator[Comparison]:
+        cancel: Cancels | None = None,
+    ) -> Generator[Comparison, None, None]:
         """Run a comparison and give it as it stands, ten times a second at most, each time something happens.
 
         Args:
             session: whose it is; ``stop`` and ``is_busy`` find it by that.
             into: a comparison of the same clip in which only these contenders are run anew.
+            cancel: stops this one alone.
         """
         comparison = begin(clip, contenders, normaliser) if into is None else _reset(into, contenders)
-        cancels = Cancels()
+        cancels = Cancels() if cancel is None else cancel
         key = session or ""
         with self._lock:
             self._running.setdefault(key, []).append(cancels)
