@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from runners.decode import clock as clock
+
 
 def percent(rate: float) -> str:
     """0.1176 -> "11.8 %". Not clamped: 1.5 -> "150.0 %"."""
@@ -22,13 +24,6 @@ def seconds(value: float) -> str:
 def elapsed(value: float) -> str:
     """Whole seconds, for a figure that moves: 4.7 -> "4 s"."""
     return f"{max(0, int(value))} s" if value < 60 else f"{clock(int(value))} min"
-
-
-def clock(value: float) -> str:
-    """Length of a clip: 83.2 -> "1:23", 3723 -> "1:02:03"."""
-    minutes, rest = divmod(round(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def rtf(value: float) -> str:

@@ -75,6 +75,13 @@ def length_words(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
+def clock(seconds: float) -> str:
+    """A length, or a place in a clip, as players show it: 7.2 -> "0:07", 83.2 -> "1:23", 3723 -> "1:02:03"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def too_long(seconds: float | None, max_seconds: float) -> AudioError:
     length = "longer than that" if seconds is None else length_words(seconds)
     return AudioError(

@@ -254,11 +254,6 @@ def test_words_of_the_systems_own_are_flagged_where_they_do_not_belong(fresh: Co
     assert talk.oddities == ()
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (7.9, "0:07"), (1692, "28:12"), (3723, "1:02:03")])
-def test_places_in_a_clip(seconds: float, shown: str) -> None:
-    assert conversations.clock(seconds) == shown
-
-
 def test_a_prompt_stays_as_it_was_sent(fresh: Conversation) -> None:
     prompt = Prompt("summary", "summarization", "Summarize the audio clip in 3 sentences.")
     talk = fresh.asked(prompt)

@@ -32,13 +32,12 @@ from runners.conversations.conversation import (
     Exchange,
     Part,
     Step,
-    clock,
     fold,
     turns_of,
     turns_of_part,
     turns_of_whole,
 )
-from runners.decode import length_words
+from runners.decode import clock, length_words
 from runners.events import Event, Partial, Queued
 from runners.networks.generation import endings
 

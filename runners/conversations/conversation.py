@@ -330,13 +330,6 @@ class Answered:
     exchange: Exchange
 
 
-def clock(seconds: float) -> str:
-    """A place in a clip: "0:07", "28:12", "1:02:03"."""
-    minutes, left = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
-
-
 def _said(conversation: Conversation, *, in_parts: bool = False) -> Iterator[tuple[Turn, Turn]]:
     for exchange in conversation.exchanges[:-1]:
         if exchange.state in ("ok", "cancelled") and exchange.text and (exchange.parts or not in_parts):

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from runners.base import ChatResult, Prompt
-from runners.conversations.conversation import Conversation, Exchange, Part, clock
+from runners.conversations.conversation import Conversation, Exchange, Part
+from runners.decode import clock
 from runners.terminal import plain
 
 VERSION = 1

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runners.base import ChatOptions, Ended, OutOfMemory, Progress, PromptError, Usage
+from runners.decode import clock
 from runners.networks import checkpoint
 from runners.networks.chat_cache import ChatCache, Kept, common_length
 from runners.networks.tokens import Detokeniser, loops
@@ -331,7 +332,7 @@ def joined(before: str, as_paragraphs: bool, said: str) -> str:
 
 def span(begin: float, end: float) -> str:
     """Seconds of the clip, for a reader: "from 0:40 to 1:15"."""
-    return f"from {int(begin) // 60}:{int(begin) % 60:02} to {int(end) // 60}:{int(end) % 60:02}"
+    return f"from {clock(begin)} to {clock(end)}"
 
 
 def give_back(model: Any) -> None:
