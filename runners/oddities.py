@@ -6,12 +6,12 @@ import re
 
 _THINGS = r"(transcri\w+|translation|summary|text|minutes|bullets?|points|list|answer|audio|recording|clip)"
 _PREAMBLE = re.compile(
-    rf"""["'*#\s]*(
+    rf"""["'“«¡*#\s]*(
         (sure|certainly|of\ course|absolutely|okay|ok|no\ problem)\b[,.!]*\s[^.\n]{{0,60}}\b{_THINGS}
-      | here(\ is|\ are|['’]s)\b[^.\n]{{0,60}}\b{_THINGS}
+      | (based\ on\ the\ {_THINGS}[^.\n]{{0,20}}\ )?(below\ is|here(\ is|\ are|['’]s))\b[^.\n]{{0,60}}\b{_THINGS}
       | (the|this)\ {_THINGS}\b[^.\n]{{0,60}}:
       | (transcript|transcription|translation|summary|answer)["'*\s]*:
-      | (hier\ (ist|sind)|gerne|natürlich)\b[^.\n]{{0,60}}\b(transkri\w+|abschrift|übersetzung|zusammenfassung|text)
+      | (hier\ (ist|sind)|gerne|natürlich|sicher|klar)\b[^.\n]{{0,60}}\b(transkri\w+|abschrift|übersetzung|zusammenfassung|text)
       | (voici|bien\ sûr)\b[^.\n]{{0,60}}\b(transcription|traduction|résumé|texte)
       | (aquí\ (está|tienes)|claro|por\ supuesto)\b[^.\n]{{0,60}}\b(transcripción|traducción|resumen|texto)
       | (ecco|certo|certamente)\b[^.\n]{{0,60}}\b(trascrizione|traduzione|riassunto|testo)
@@ -23,12 +23,14 @@ _PREAMBLE = re.compile(
 )
 _CANNOT = r"(can['’]?t|cannot|can\ not|unable|not\ able|don['’]t\ have\ the\ ability|couldn['’]t)"
 _REFUSAL = re.compile(
-    rf"""["'*\s]*(
+    rf"""["'“«¡*\s]*(
         (i['’]?\s?a?m\ )?(very\ |so\ )?sorry,?\ (but\ )?i(['’]m|\ am)?\ {_CANNOT}
       | (unfortunately,?\ )?i(['’]m|\ am)?\ {_CANNOT}(\ to)?
         \ (directly\ )?(listen|hear|process|access|transcribe|play|assist|help|provide|translate|summari[sz]e)
+      | (i\ apologi[sz]e|(my\ )?apologies)[^.\n]{{0,40}}\bi(['’]m|\ am)?\ {_CANNOT}
+      | i(['’]m|\ am)\ (just\ |only\ )?an?\ (ai|large\ language|language|text([-\ ]based)?)\ (model|assistant)
       | as\ an?\ (ai|artificial|large\ language|language\ model|text)
-      | (es\ tut\ mir\ leid|tut\ mir\ leid)[^.\n]{{0,30}}\bkann
+      | (es\ tut\ mir\ leid|tut\ mir\ leid|entschuldigung|leider)[^.\n]{{0,30}}\bkann
       | (je\ suis\ )?désolée?[^.\n]{{0,30}}\bne\ (peux|suis)
       | lo\ siento[^.\n]{{0,30}}\bno\ puedo
       | (mi\ dispiace|spiacente)[^.\n]{{0,30}}\bnon\ (posso|sono)

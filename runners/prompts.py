@@ -182,11 +182,12 @@ def typed(text: str, task: Task = "question") -> Prompt:
     Raises:
         PromptError: it is blank or too long.
     """
+    text = text.strip()
+    if len(text) > LONGEST_TEXT:
+        raise PromptError(f"The question has {len(text):,} characters.", f"{LONGEST_TEXT:,} are taken at most.")
     safe = neutralised(text).strip()
     if is_blank(safe):
         raise PromptError("Nothing is asked.", "Write a question, or choose a prompt template.")
-    if len(safe) > LONGEST_TEXT:
-        raise PromptError(f"The question has {len(safe):,} characters.", f"{LONGEST_TEXT:,} are taken at most.")
     return Prompt(None, task, safe)
 
 

@@ -410,7 +410,10 @@ def test_templates_can_lie_in_a_session_and_cross_a_process() -> None:
         ("The transcription of the audio is: hello", "preamble"),
         ("Hier ist die Transkription: Hallo", "preamble"),
         ("Voici la transcription : bonjour", "preamble"),
-        ("Claro, aquí está la transcripción: hola", "preamble"),
+        ("¡Claro! Aquí tienes la transcripción: hola", "preamble"),
+        ("Sicher! Hier ist die Zusammenfassung: Es regnet.", "preamble"),
+        ("Certainly! Below is the transcription of the audio. Hello", "preamble"),
+        ("Based on the audio provided, here is a summary: it rains.", "preamble"),
         ("以下是音频的转录内容：你好", "preamble"),
         ("以下は音声の文字起こしです。こんにちは", "preamble"),
         ("I'm sorry, but I can't assist with that.", "refusal"),
@@ -419,7 +422,10 @@ def test_templates_can_lie_in_a_session_and_cross_a_process() -> None:
         ("I cannot listen to audio.", "refusal"),
         ("Unfortunately, I don't have the ability to hear audio.", "refusal"),
         ("As an AI language model, I only read text.", "refusal"),
+        ("I apologize for the confusion, but I cannot hear audio.", "refusal"),
+        ("I'm just a text-based model.", "refusal"),
         ("Es tut mir leid, ich kann keine Audiodateien anhören.", "refusal"),
+        ("Entschuldigung, aber ich kann das nicht anhören.", "refusal"),
         ("很抱歉，我无法听取音频。", "refusal"),
         ("Hello there. Let me know if you need anything else!", "remark"),
         ("Hello there. Would you like me to translate it?", "remark"),
@@ -434,7 +440,8 @@ def test_a_models_own_words_are_flagged(text: str, flag: str) -> None:
     ["", "Sure, I will be there at five.", "Here is the key to the shed.", "I can't believe it.", "Sorry, we are late.",
      "Of course we went by train.", "The audio was bad that day.", "Please schedule the budget review for Thursday.",
      "OK, next point. Let me know if you need a lift, she said, and off he went to the station.",
-     "Natürlich kommen wir morgen.", "Voici le train."],
+     "Natürlich kommen wir morgen.", "Voici le train.", "I'm an AI researcher.", "Entschuldigung, wo ist der Bahnhof?",
+     "I apologise for being late, we cannot start yet."],
 )  # fmt: skip
 def test_ordinary_speech_is_not_flagged(text: str) -> None:
     assert oddities(text) == ()
