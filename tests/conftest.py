@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 # Set before anything imports gradio or huggingface_hub, which read them once.
@@ -14,6 +15,9 @@ for name in [name for name in os.environ if name.startswith(("EARSHOT_", "SPACE"
         del os.environ[name]
 
 import pytest  # noqa: E402
+
+# Shells start what they put into the background without it, and children inherit that: then no Ctrl-C could be tried.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _folder(variable: str, holds: str) -> Path:

@@ -311,7 +311,7 @@ def test_a_flac_bomb_is_refused_in_little_memory(tmp_path: Path) -> None:
             file.write(np.zeros((44100 * 60, 2), np.int16))
     assert (tmp_path / "bomb.flac").stat().st_size < 1_000_000
     program = (
-        "import sys; from pathlib import Path; from runners import memory; from runners.audio import decode\n"
+        "import sys; from pathlib import Path; from runners.here import memory; from runners.audio import decode\n"
         "from runners.base import Placement\n"
         "try: decode(Path(sys.argv[1]), max_seconds=7200, max_bytes=10**9)\n"
         "except Exception as error: print(type(error).__name__, error)\n"

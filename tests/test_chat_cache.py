@@ -79,6 +79,12 @@ def test_a_cache_is_cut_to_a_length_in_every_layer() -> None:
     assert torch.equal(mine.cache.layers[1].keys, kept(6).cache.layers[1].keys[..., :4, :])
 
 
+def test_nothing_that_was_cut_off_stays_in_memory_where_all_was() -> None:
+    mine = kept(6)
+    mine.cut(0)
+    assert sum(part.untyped_storage().nbytes() for layer in mine.cache.layers for part in (layer.keys, layer.values)) == 0
+
+
 @pytest.mark.parametrize(
     ("first", "second", "length"), [([], [], 0), ([1], [], 0), ([1, 2], [1, 2, 3], 2), ([1, 2, 4], [1, 2, 3], 2), ([5], [6], 0)]
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runners.base import Cancelled, ChatOptions, OutOfMemory, Progress, PromptError, Usage
+from runners.base import Cancelled, ChatOptions, OutOfMemory, Progress, PromptError, RunnerError, Usage
 from runners.networks.chat_cache import ChatCache, Kept
 from runners.networks.generation import Decoding, Network, Sound, Wire, answer, endings, write
 from runners.networks.tokens import Detokeniser, loops, plain_ids
@@ -352,6 +352,19 @@ def test_other_conversations_give_way_when_memory_runs_out(network: Network) -> 
     with pytest.raises(OutOfMemory):
         said(network, prompt, memory=memory)
     hook.remove()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_a_network_that_overflows_says_so_instead_of_its_first_word_over_and_over(network: Network, temperature: float) -> None:
+    memory, prompt = ChatCache(), wire(network, "Who?", sound=Heard())
+    wanted, _ = said(network, prompt, memory=memory)
+    second = wire(network, "Who?", "She.", "Where?", sound=Heard())
+    hook = network.model.model.layers[0].mlp.register_forward_hook(lambda _, __, output: output * float("inf"))
+    with pytest.raises(RunnerError, match="float32 what is no number"):
+        said(network, second, memory=memory, temperature=temperature)
+    hook.remove()
+    assert "mine" not in memory  # nor is anything kept that it spoilt
+    assert said(network, prompt, memory=memory)[0] == wanted
 
 
 def test_a_conversation_over_the_budget_is_said_and_answered_all_the_same(network: Network) -> None:

@@ -111,6 +111,12 @@ def ask(worker: ProcessWorker, *said: str, seconds: float = LONG_SECONDS, told: 
     return worker.chat(clip, turns, ChatOptions("a conversation"), told or Told(), seconds)
 
 
+def test_the_peak_counts_what_a_run_takes(start):
+    worker = start({"takes": [[{"allocate": 80_000_000}, {"say": "a"}]]})
+    held_bytes = load(worker).held_bytes
+    assert hear(worker).peak_memory >= held_bytes + 70_000_000
+
+
 def test_a_child_loads_hears_reports_and_answers(start):
     told = Told()
     worker = start({"load": [{"wait": 0.05}], "takes": [[{"say": "one "}, {"wait": 0.15}, {"say": "two"}]], "repeat": True})

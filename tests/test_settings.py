@@ -112,7 +112,7 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
         ("port", "70000", "65535"),
         ("port", "-1", "0"),
         ("device", "gpu", "'cuda'"),
-        ("dtype", "int4", "'bfloat16'"),
+        ("dtype", "int3", "'bfloat16'"),
         ("share", "perhaps", "boolean"),
         ("memory_budget_gb", "0", "greater than 0"),
         ("max_clip_seconds", "nan", "finite"),

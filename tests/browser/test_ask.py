@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import HOSTILE
 from tests.browser.test_journeys import give
@@ -65,6 +65,15 @@ def sample(page: Page) -> None:
 
 def take(page: Page, system: str) -> None:
     page.locator(f'#es-systems input[value="{system}"]').check()
+
+
+def chosen(page: Page) -> Locator:
+    return page.locator("#es-systems input:checked")
+
+
+def others(page: Page) -> Locator:
+    """The button that unfolds the systems on a phone."""
+    return page.locator(".es-others")
 
 
 def quick(page: Page, name: str) -> Locator:
@@ -266,6 +275,30 @@ def test_two_visitors_talk_apart_and_a_closed_tab_ends_its_answer(visit: Visit, 
     expect(other.locator(".es-exchange")).to_have_count(1)
 
 
+def test_a_system_chosen_while_the_clip_is_looked_at_stays_chosen(visit: Visit, systems: dict[str, str]) -> None:
+    page = visit()
+    open_tab(page)
+    late: list[Route] = []
+    page.route("**/queue/join*", lambda route: late.append(route) if is_about_a_sample(route) else route.continue_())
+    page.click("#es-ask-sample input")
+    page.locator("#es-ask-sample [role=option]").nth(1).click()
+    expect(page.locator("#es-ask-audio #waveform")).to_be_visible()
+    take(page, systems["listed"])
+    page.unroute_all()
+    for route in late:
+        route.continue_()
+    expect(quick(page, "Summarise")).to_be_enabled()
+    expect(page.locator("#es-ask-clip")).to_contain_text("kHz")
+    expect(chosen(page)).to_have_value(systems["listed"])
+    ask(page, "Who is it?")
+    state(page, 1, "ok")
+    expect(exchange(page, 1).locator(".es-prose")).to_contain_text("Helen")
+
+
+def is_about_a_sample(route: Route) -> bool:
+    return "samples/" in (route.request.post_data or "") or ".flac" in (route.request.post_data or "")
+
+
 def test_loading_is_told_and_can_be_stopped(visit: Visit, systems: dict[str, str]) -> None:
     page = ready(visit(), systems["loading"])
     ask(page, "Well?")
@@ -307,7 +340,17 @@ def test_with_no_system_that_can_talk_each_says_why(tmp_path: Path, browser: Any
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_fits_a_phone(visit: Visit, systems: dict[str, str], theme: str) -> None:
-    page = ready(visit(viewport={"width": 390, "height": 844}, color_scheme=theme), systems["echo"])
+    page = visit(viewport={"width": 390, "height": 844}, color_scheme=theme)
+    open_tab(page)
+    expect(page.locator("#es-talk")).to_contain_text("Drop one in")
+    expect(page.locator(".es-send")).to_be_in_viewport(ratio=1)  # clip, system and conversation on one screen
+    sample(page)
+    expect(page.locator(".es-send")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#es-systems label:visible")).to_have_count(1)
+    others(page).click()
+    take(page, systems["listed"])
+    expect(page.locator("#es-systems label:visible")).to_have_count(1)  # folded to the chosen one
+    expect(page.locator("#es-systems label:visible input")).to_have_value(systems["listed"])
     ask(page, "A word of a hundred letters: " + "x" * 100)
     state(page, 1, "ok")
     page.select_option(".es-templates", "in-language")
@@ -317,3 +360,21 @@ def test_it_fits_a_phone(visit: Visit, systems: dict[str, str], theme: str) -> N
     page.keyboard.press("Escape")
     expect(page.locator(".es-draft")).to_be_hidden()
     expect(page.get_by_label("Your question")).to_be_in_viewport()
+
+
+def test_keys_alone_unfold_the_systems_on_a_phone(visit: Visit, systems: dict[str, str]) -> None:
+    page = visit(viewport={"width": 390, "height": 844})
+    open_tab(page)
+    first = chosen(page).input_value()
+    others(page).focus()
+    page.keyboard.press("Enter")
+    expect(chosen(page)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(chosen(page)).not_to_have_value(first)
+    expect(chosen(page)).to_be_focused()
+    expect(others(page)).to_have_attribute("aria-expanded", "true")  # as long as keys go through them
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")  # past those that cannot run
+    expect(others(page)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#es-systems label:visible")).to_have_count(1)
