@@ -38,6 +38,8 @@ class Kept:
                 # By layer, because a stopped forward has filled the first ones only. The next forward copies what is left.
                 layer.keys = layer.keys[..., :length, :]
                 layer.values = layer.values[..., :length, :]
+                if not length:  # a view of nothing would hold all that was there, when memory may be short
+                    layer.keys, layer.values = layer.keys.clone(), layer.values.clone()
 
 
 class ChatCache:

@@ -19,7 +19,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from runners.base import ChatOptions, Ended, OutOfMemory, Progress, PromptError, Usage
+from runners.base import ChatOptions, Ended, OutOfMemory, Progress, PromptError, RunnerError, Usage
 from runners.decode import clock
 from runners.networks import checkpoint
 from runners.networks.chat_cache import ChatCache, Kept, common_length
@@ -92,6 +92,7 @@ class Decoding:
         self._ids = list(wire.ids)  # prompt and answer
         self._kept = memory.take(options.conversation) if memory is not None else None
         self._random: Any = None
+        self._never: Any = None  # ids of the tokens that may not be answered, on the device
         self.ended: Ended = "complete"
         self.reused_tokens = 0
 
@@ -112,6 +113,7 @@ class Decoding:
         Raises:
             Cancelled: between two tokens, or between two layers of the prefill.
             OutOfMemory: the sequence does not fit.
+            RunnerError: the network computes what is no number.
         """
         self._reuse()
         most = self._most_tokens()
@@ -145,11 +147,11 @@ class Decoding:
         # The last token is always forwarded: its logits begin the answer.
         common = min(common_length(kept.ids, ids), len(ids) - 1)
         if sound is not None:
-            first = ids.index(self._network.audio_token)
             last = len(ids) - 1 - ids[::-1].index(self._network.audio_token)
-            # Audio comes as a whole: it is there with the very same samples, or it is sent again.
+            # Audio comes as a whole: it is there with the very same samples, or it is sent again, and all with it: the few
+            # tokens before it are no gain, and a long prompt after a cache needs a mask of gigabytes.
             if common <= last or kept.sound != sound.digest:
-                common = min(common, first)
+                common = 0
         if common == 0 or kept.is_far != self._is_far():
             self._kept = None
             return
@@ -220,9 +222,16 @@ class Decoding:
         import torch
 
         with torch.inference_mode():
-            logits[[self._network.audio_token, *self._network.silent_ids]] = -math.inf
+            if self._never is None:  # once an answer: on a GPU each copy from here makes it wait
+                self._never = torch.tensor([self._network.audio_token, *self._network.silent_ids], device=logits.device)
+            logits.index_fill_(0, self._never, -math.inf)
+            token = int(logits.argmax())
+            if not math.isfinite(float(logits[token])):
+                # The likeliest of no numbers would be the first of the vocabulary, over and over.
+                self._kept = None
+                raise _no_number(self._network.model.dtype)
             if self._options.temperature <= 0:
-                return int(logits.argmax())
+                return token
             if self._random is None:
                 self._random = torch.Generator()
                 if self._options.seed is None:
@@ -344,6 +353,13 @@ def give_back(model: Any) -> None:
     if hasattr(device, "empty_cache"):  # a CPU has none
         with suppress(RuntimeError):
             device.empty_cache()
+
+
+def _no_number(dtype: Any) -> RunnerError:
+    precision = str(dtype).removeprefix("torch.")
+    other = "float32" if precision == "bfloat16" else "bfloat16, or to float32 where there is room"
+    fix = "Fetch the weights again: they are damaged." if precision == "float32" else f"Set EARSHOT_DTYPE to {other}."
+    return RunnerError(f"The model computes in {precision} what is no number (it overflows).", fix)
 
 
 def _refuse_misfit(network: Network, wire: Wire) -> None:
