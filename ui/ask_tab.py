@@ -41,7 +41,8 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
     """
     shipped = {sample.title: sample for sample in samples()}
     first = desk.chat_offers()
-    no_clip = views.hush(_any_can(first), has_clip=False)
+    may_add = desk.settings.visitors_add_models
+    no_clip = views.hush(_any_can(first), has_clip=False, may_add=may_add)
 
     # What is on the page
 
@@ -93,7 +94,7 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
     def shown(conversation: Conversation | None, path: str | None, picked: Any, kept: Any, since: float | None = None) -> Any:
         """The value of the conversation's component."""
         names = {template.name: template for template in _templates(desk, kept)}
-        hush = views.hush(chosen_in(picked) is not None, path is not None)
+        hush = views.hush(chosen_in(picked) is not None, path is not None, may_add)
         return views.talk(conversation, names, now=time.monotonic(), since=since, quiet=hush)
 
     def remark(conversation: Conversation | None, session: str | None, path: str | None, picked: Any) -> str:

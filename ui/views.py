@@ -166,9 +166,9 @@ def exchange_figures(exchange: Exchange) -> list[str]:
     return found
 
 
-def hush(has_systems: bool, has_clip: bool) -> str:
-    """Stands where the conversation will be."""
-    return _template("quiet.html").render(systems=has_systems, clip=has_clip)
+def hush(has_systems: bool, has_clip: bool, may_add: bool) -> str:
+    """Stands where the conversation will be. ``may_add``: visitors may name a system of their own."""
+    return _template("quiet.html").render(systems=has_systems, clip=has_clip, may_add=may_add)
 
 
 def _doing(exchange: Exchange) -> str:

@@ -284,9 +284,9 @@ def test_a_system_chosen_while_the_clip_is_looked_at_stays_chosen(visit: Visit, 
     page.locator("#es-ask-sample [role=option]").nth(1).click()
     expect(page.locator("#es-ask-audio #waveform")).to_be_visible()
     take(page, systems["listed"])
-    page.unroute_all()
     for route in late:
         route.continue_()
+    page.unroute_all()
     expect(quick(page, "Summarise")).to_be_enabled()
     expect(page.locator("#es-ask-clip")).to_contain_text("kHz")
     expect(chosen(page)).to_have_value(systems["listed"])
