@@ -28,7 +28,7 @@ from runners.events import Event, Finished
 from runners.pool import Pool
 from runners.prompts import VARIABLES, Templates
 from runners.settings import Settings, SettingsError, read_settings
-from runners.terminal import PipeClosed, results
+from runners.terminal import PipeClosed, plain, results
 
 RAN, WRONG_USAGE, ALL_SKIPPED, INTERRUPTED, PIPE_CLOSED = 0, 2, 3, 130, 141
 """Exit codes; the last two are what shells give for SIGINT and SIGPIPE."""
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         parser.error(f"{error.filename or wanted.reference_file}: {error.strerror}")
     except RunnerError as error:
-        parser.error(f"{error} {error.fix or ''}".rstrip())
+        parser.error(plain(f"{error} {error.fix or ''}".rstrip()))
     if wanted.output is not None and not wanted.output.parent.is_dir():
         parser.error(f"--output: there is no folder {wanted.output.parent}")
     if wanted.output is not None and not _writable(wanted.output):
@@ -290,7 +290,7 @@ class _Bar:
         self._bar = tqdm(total=total, unit="run", file=sys.stderr, disable=not shown, leave=False, **width)
 
     def show(self, source: str, event: Event) -> None:
-        self._bar.set_description_str(f"{source}: {event.contender.label}", refresh=False)
+        self._bar.set_description_str(plain(f"{source}: {event.contender.label}"), refresh=False)
         self._bar.set_postfix_str(type(event).__name__.lower(), refresh=True)
         if isinstance(event, Finished):
             self._bar.update()
@@ -300,7 +300,7 @@ class _Bar:
 
     def say(self, text: str) -> None:
         self._bar.clear()
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(plain(text) + "\n")
 
     def __enter__(self) -> _Bar:
         return self

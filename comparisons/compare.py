@@ -212,5 +212,5 @@ def _scored(comparison: Comparison, column: Column) -> Column:
         marked = marks(reference, transcript, alignment, comparison.normaliser, counted.unit)
         return replace(unscored, score=counted, marks=marked)
     except Exception as error:  # a normaliser is somebody else's code, on text nobody has checked
-        log.exception("%s could not be scored", column.contender.name)
+        log.exception("%r could not be scored", column.contender.name)
         return replace(unscored, score_error=f"It could not be scored: {type(error).__name__}: {error}")

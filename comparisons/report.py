@@ -210,7 +210,9 @@ def to_table(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
     parts = [_clip_text(comparison, by) for comparison in several]
     if len(several) > 1:
         rows = [["", "WER", "S I D of N", "CER", "RTF", "RTFx", "clips"]]
-        rows += [[row.label, *_rates(row.score, row.rtf), f"{row.clips} of {len(several)}"] for row in pooled_rows(several)]
+        rows += [
+            [_clean(row.label), *_rates(row.score, row.rtf), f"{row.clips} of {len(several)}"] for row in pooled_rows(several)
+        ]
         parts.append(f"All {len(several)} clips, counts pooled\n" + _aligned(rows))
     return "\n".join(parts)
 

@@ -183,7 +183,7 @@ class Comparing:
                 contender, self._clip, repeat=self._repeat, report=self._events.put, cancel=self._cancelled[contender]
             )
         except Exception as error:  # the pool answers for runners' faults, so this one is Earshot's own
-            log.exception("%s could not be run", contender.name)
+            log.exception("%r could not be run", contender.name)
             return TranscriptionResult(
                 contender,
                 "skipped",

@@ -120,6 +120,14 @@ def test_a_question_fits_into_a_template_with_room_for_it(client: Client, clip: 
     assert "<|" not in text
 
 
+def test_a_template_after_a_systems_name_is_what_is_asked(client: Client, clip: Path, echo: str) -> None:
+    told = ask(client, clip, runner=f"{echo}#bullets")
+    assert told["exchanges"][0]["prompt"]["template"] == "bullets"
+    assert told["system"]["name"] == echo
+    with pytest.raises(AppError, match="named twice"):
+        ask(client, clip, runner=f"{echo}#bullets", template="summary")
+
+
 def test_nobody_goes_on_with_anothers_conversation(served: Served, client: Client, clip: Path, echo: str) -> None:
     name = ask(client, clip, runner=echo, question="A secret?")["conversation"]
     stranger = Client(served.url, verbose=False)

@@ -193,8 +193,9 @@ def test_when_all_are_skipped_the_exit_code_is_3(folder: Path) -> None:
 
 
 def test_when_no_clip_can_be_read_the_exit_code_is_2(folder: Path) -> None:
-    code, out, err = command(folder, "notes.wav", "missing.wav", "--runners", HEARS)
+    code, out, err = command(folder, "notes.wav", "missing.wav", "\x1b[31mred.wav", "--runners", HEARS)
     assert (code, out) == (2, "")
+    assert "\x1b" not in err
     assert "notes.wav" in err
     assert "missing.wav" in err
     assert "Traceback" not in err
@@ -330,6 +331,9 @@ def read_or_end(terminal: int) -> bytes:
         (["x.wav", "--runners", "scripted", "--var", "terms=x"], "phi4-multimodal#terms"),
         (["x.wav", "--runners", "scripted", "--prompts", "no-such-file.toml"], "no-such-file.toml cannot be read"),
         (["x.wav", "--runners", "scripted", "--prompts", "bad.toml"], "no task"),
+        (["x.wav", "--runners", "scripted", "--prompts", "broken.toml"], "broken.toml cannot be read: "),
+        (["x.wav", "--runners", "scripted", "--prompts", "broken.toml"], "at line 2"),
+        (["x.wav", "--runners", "scripted", "--prompts", "escapes.toml"], "“\ufffd[31mred”"),
     ],
 )
 def test_wrong_usage_is_explained_with_exit_code_2(
@@ -337,6 +341,8 @@ def test_wrong_usage_is_explained_with_exit_code_2(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.toml").write_text('[mine]\ntask = "sing"\ntext = "Listen."')
+    (tmp_path / "broken.toml").write_text("[mine]\ntask = sing")
+    (tmp_path / "escapes.toml").write_text('["\\u001b[31mred"]\ntask = "chat"\ntext = "Listen."')
     (tmp_path / "sound.txt").write_bytes(b"RIFF\0\0\0\0WAVE")
     with pytest.raises(SystemExit) as ended:
         main(arguments)

@@ -203,7 +203,9 @@ def test_csv_survives_quotes_commas_and_lines() -> None:
 
 
 def test_a_terminal_gets_no_escapes() -> None:
-    table = report.to_table(compared(HOSTILE, ran(SPHINX, HOSTILE), skipped(PHI, error=HOSTILE), name=HOSTILE))
+    hostile = contender("evil", HOSTILE)
+    one = compared(HOSTILE, ran(SPHINX, HOSTILE), ran(hostile, HOSTILE), skipped(PHI, error=HOSTILE), name=HOSTILE)
+    table = report.to_table([one, one])
     assert "\x1b" not in table
     assert "\u202e" not in table
 

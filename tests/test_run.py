@@ -141,7 +141,7 @@ def test_a_fault_of_our_own_skips_one_contender_and_no_other(caplog: pytest.LogC
     result = next(event.result for event in events if isinstance(event, Finished))
     assert "ZeroDivisionError" in (result.error or "")
     assert result.fix
-    assert "alpha could not be run" in caplog.text
+    assert "'alpha' could not be run" in caplog.text
 
 
 def test_closing_the_generator_cancels_the_rest_and_leaves_no_thread() -> None:

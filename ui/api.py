@@ -16,7 +16,7 @@ from comparisons.compare import Comparison
 from comparisons.normalise import choose
 from comparisons.run import Cancels
 from runners.base import Prompt, RunnerError
-from runners.contenders import unused
+from runners.contenders import split_name, unused
 from runners.conversations import record
 from runners.here.availability import as_plain
 from runners.prompts import VARIABLES, render, typed
@@ -85,14 +85,17 @@ def api(desk: Desk) -> None:
         session = request.session_hash
 
         def opened() -> tuple[str, Prompt]:
-            prompt = prompt_for(desk, question, template, values)
+            system, named = split_name(runner)
+            if named is not None and template:
+                raise Refused("The prompt template is named twice.", "Name it as the template or after the #, not both.")
+            prompt = prompt_for(desk, question, template or named or "", values)
             if conversation:
                 if clip or runner:
                     raise Refused("A conversation keeps to its clip and its system.", "Leave both out, or the conversation.")
                 return conversation, prompt
             if not clip:
                 raise Refused("There is no clip.", "Give one, or the conversation of an earlier call.")
-            (contender,) = desk.contenders([runner or able(desk)], None)
+            (contender,) = desk.contenders([system or able(desk)], None)
             return desk.conversations.begin(session, clip, contender), prompt
 
         try:
