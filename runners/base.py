@@ -166,6 +166,11 @@ class Prompt:
     text: str
     """Task wording alone; the model's wire format is added by its runner. Untrusted."""
 
+    @property
+    def is_word_for_word(self) -> bool:
+        """True if the answer follows the speech, so that a long clip can be heard piece by piece, in little memory."""
+        return self.task in ("transcription", "translation")
+
 
 @dataclass(frozen=True)
 class TranscribeOptions:

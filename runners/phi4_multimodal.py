@@ -132,7 +132,7 @@ class Phi4Multimodal:
         loaded = self._ready()
         samples = _mono(clip)
         prompt = options.prompt
-        follows_speech = prompt is None or prompt.task in ("transcription", "translation")
+        follows_speech = prompt is None or prompt.is_word_for_word
         longest = LONGEST_TRANSCRIBED_SECONDS if follows_speech else LONGEST_PROMPT_SECONDS
         pieces = audio.cut_at_pauses(samples, longest)
         text, segments, notes = "", [], []

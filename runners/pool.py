@@ -245,8 +245,13 @@ class Pool:
         return found
 
     def _available(self, attempt: Attempt[R], settings: Settings) -> Availability:
-        is_chat, spec = isinstance(attempt, Answering), attempt.contender.spec
-        return availability(spec, self.room(), settings, clip_seconds=attempt.audio_seconds, chat=is_chat)
+        return availability(
+            attempt.contender.spec,
+            self.room(),
+            settings,
+            clip_seconds=attempt.audio_seconds,
+            chat=attempt.hears_whole,
+        )
 
     def _fetched(self, attempt: Attempt[R]) -> Worker:
         """A worker that has its weights on this machine."""

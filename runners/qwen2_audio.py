@@ -122,7 +122,7 @@ class Qwen2Audio:
         loaded = self._need()
         prompt = options.prompt
         wording = prompt.text if prompt is not None else TRANSCRIBE
-        follows_speech = prompt is None or prompt.task in ("transcription", "translation")
+        follows_speech = prompt is None or prompt.is_word_for_word
         cuts = cut_at_pauses(clip.samples, loaded.window_seconds if follows_speech else LONGEST_PROMPT_SECONDS)
         notes = []
         if len(cuts) > 1:

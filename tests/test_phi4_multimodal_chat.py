@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from runners.base import (
     Contender,
     ModelLoadError,
     Placement,
+    Prompt,
     PromptError,
+    Task,
+    TranscribeOptions,
     Turn,
     Usage,
 )
@@ -247,6 +251,31 @@ def test_unloading_gives_everything_back(folder: Path) -> None:
     gc.collect()
     assert model() is None
     assert len(runner._memory) == 0
+
+
+def test_a_prompt_about_the_whole_clip_needs_room_for_all_of_it(folder: Path) -> None:
+    """Asked for a summary it hears half an hour at once, whether it talks or is compared; a transcript comes in pieces."""
+    free_bytes = 601_200_000  # its process takes 600 MB, 40 s 0.4 MB of cache, half an hour (and a full context) 1.3 MB
+    cpu = replace(next(each for each in look().devices if each.kind == "cpu"), free_bytes=free_bytes)
+    tight = replace(look(), devices=(cpu,), memory_free_bytes=free_bytes)
+    spec, clip = spec_for(f"phi4-multimodal:{folder}"), Clip(np.zeros(1800 * 16_000, np.float32), 1800.0, "long.wav")
+    pool = Pool(Settings(device="cpu", dtype="float32"), lambda: tight)
+
+    def stage(task: Task) -> tuple[str, str | None]:
+        stop = threading.Event()
+        asking = Contender(spec, TranscribeOptions(prompt=Prompt("one", task, "Do it.")))
+        result = pool.run(asking, clip, report=lambda event: stop.set(), cancel=stop)
+        return result.status, result.stage
+
+    try:
+        assert stage("summarization") == stage("question") == ("skipped", "availability")
+        assert stage("transcription") == ("cancelled", "load")  # there is room to begin
+        told = pool.chat(
+            Contender(spec), clip, asked("Who?"), ChatOptions("mine"), report=lambda event: None, cancel=threading.Event()
+        )
+        assert (told.status, told.stage) == ("skipped", "availability")
+    finally:
+        pool.close()
 
 
 def test_it_talks_in_a_child_process(folder: Path, runner: Phi4Multimodal) -> None:

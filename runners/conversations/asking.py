@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from runners.audio import cut_at_pauses
-from runners.base import ChatOptions, ChatResult, Clip, Contender, RunnerSpec, Task, TranscriptionResult, Turn
+from runners.base import ChatOptions, ChatResult, Clip, Contender, RunnerSpec, TranscriptionResult, Turn
 from runners.batches import Batches
 from runners.control_tokens import neutralised
 from runners.conversations.conversation import (
@@ -50,8 +50,6 @@ LONGEST_JOIN_TOKENS = 6000
 group by group."""
 LONGEST_HISTORY = 24_000
 """Characters of earlier questions and answers that go along then; half as many as the context has tokens if that is less."""
-WORD_FOR_WORD: tuple[Task, ...] = ("transcription", "translation")
-"""Tasks that follow the clip from its start to its end, so that pieces can be joined."""
 
 Happening = Event | Step | Answered
 _Titled = tuple[str, ChatResult]
@@ -186,10 +184,9 @@ class Asking:
             )
 
     def _answer(self) -> None:
-        task = self._exchange.prompt.task
         spec = self._contender.spec
         seconds = len(self._clip.samples) / self._clip.sample_rate
-        if task in WORD_FOR_WORD and seconds > _longest_word_for_word(spec):
+        if self._exchange.prompt.is_word_for_word and seconds > _longest_word_for_word(spec):
             self._transcribe()
         elif spec.longest_prompt_seconds is not None and seconds > spec.longest_prompt_seconds:
             self._ask_in_parts(spec.longest_prompt_seconds)

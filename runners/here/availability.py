@@ -27,7 +27,7 @@ def availability(
     """Whether a system can run on this machine under these settings, and where it would be placed.
 
     A key-value cache for ``clip_seconds`` of audio is part of the need, for as much of the clip as the system takes at
-    once when it transcribes, or when it is asked about it (``chat``); None counts a short clip.
+    once when it transcribes, or when it is asked about all of it (``chat``); None counts a short clip.
 
     ``machine`` is taken as it is: whoever holds warm models that could make room says so with ``Machine.giving_back``.
     """

@@ -82,6 +82,11 @@ class Attempt(ABC, Generic[R]):
         if self.stopped():
             raise Cancelled
 
+    @property
+    @abstractmethod
+    def hears_whole(self) -> bool:
+        """Whether as much of the clip is in one prompt as the system takes, and not the pieces that it transcribes."""
+
     @abstractmethod
     def check_wanted(self) -> None:
         """Raise ``UnsupportedOption`` if its runner cannot do what is wanted."""
@@ -129,6 +134,11 @@ class Hearing(Attempt[TranscriptionResult]):
         self._heard = clip
         self._repeat = max(1, repeat)
 
+    @property
+    def hears_whole(self) -> bool:
+        prompt = self.contender.options.prompt
+        return prompt is not None and not prompt.is_word_for_word
+
     def check_wanted(self) -> None:
         check_options(self.contender.spec, self.contender.options)
 
@@ -167,6 +177,10 @@ class Answering(Attempt[ChatResult]):
         self._turns = turns
         self._options = options
         self._said = ""
+
+    @property
+    def hears_whole(self) -> bool:
+        return True
 
     def partial(self, text: str) -> None:
         if self._is_running:
