@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from gradio_client import Client, handle_file
 from gradio_client.client import Job
 from gradio_client.exceptions import AppError
 
-from tests.serving import Served, serving
+from tests.serving import ROOT, Served, serving
 from tests.test_app import tone
 
 DEPLOYED = """
@@ -198,6 +199,25 @@ def test_a_client_gets_what_the_page_exports(served: Served, client: Client, cli
             stranger.predict(name, api_name="/export")
     finally:
         stranger.close()
+
+
+def test_the_program_in_the_readme_runs_as_it_stands(
+    served: Served, clip: Path, echo: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for written, here in (
+        ("http://localhost:7860", served.url),
+        ("moonshine,pocketsphinx", echo),
+        ("phi4-multimodal", echo),
+        ("meeting.wav", clip.as_posix()),
+    ):
+        assert written in program
+        program = program.replace(written, here)
+    exec(compile(program, "README.md", "exec"), {})  # noqa: S102
+    said = capsys.readouterr().out
+    assert "\n['ok']\n" in said
+    assert "\nYou said: Summarize the audio clip in 3 sentences.\n" in said
+    assert "You said: Who will do what?\n# A conversation about clip.wav\n" in said
 
 
 def test_prompts_are_compared_like_models(client: Client, clip: Path, echo: str, prompted: str) -> None:

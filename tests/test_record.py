@@ -114,6 +114,12 @@ def test_markdown_has_question_answer_and_notes() -> None:
     assert "1:15 long" in made
 
 
+def test_the_revision_that_answered_is_told() -> None:
+    pinned = Contender(spec_for("phi4-multimodal"))
+    made = record.to_markdown(conversations.new(pinned, Clip(np.zeros(16_000, np.float32), 1.0, "a.wav")))
+    assert "(phi4-multimodal, revision refs/pr/70)" in made
+
+
 def test_markdown_says_what_did_not_work() -> None:
     asked = talk().asked(Prompt("summary", "summarization", "Summarise it."))
     assert asked.last is not None

@@ -104,9 +104,10 @@ def _number(value: float | None) -> float | None:
 def to_markdown(conversation: Conversation) -> str:
     """A conversation for people, in CommonMark."""
     spec = conversation.contender.spec
+    named = f"{spec.name}, revision {spec.revision}" if spec.revision else spec.name
     lines = [
         f"# A conversation about {_line(conversation.source)}",
-        f"The clip is {clock(conversation.clip_seconds)} long. Answers are by {_line(spec.label)} ({_line(spec.name)}).",
+        f"The clip is {clock(conversation.clip_seconds)} long. Answers are by {_line(spec.label)} ({_line(named)}).",
     ]
     for number, exchange in enumerate(conversation.exchanges, 1):
         lines += [f"## {number}. {_title(exchange.prompt)}", _quote(exchange.prompt.text), *_answer(exchange)]
