@@ -66,6 +66,19 @@ def is_silent(samples: NDArray[np.float32]) -> bool:
     return float(samples.max(initial=-np.inf)) - float(samples.min(initial=np.inf)) < SILENT_RANGE
 
 
+def mono(clip: Clip) -> NDArray[np.float32]:
+    """The clip's samples, shape (T,), for systems that would silently hear (2, T) as two clips, and nothing as something.
+
+    Raises:
+        AudioError: they have another shape, or there are none.
+    """
+    if clip.samples.ndim != 1:
+        raise AudioError(f"The clip has the shape {clip.samples.shape}, not one channel.", "Mix it down to one channel.")
+    if not len(clip.samples):
+        raise AudioError("The clip is empty.", "Record or export it again.")
+    return clip.samples
+
+
 def cut_at_pauses(
     samples: NDArray[np.float32], longest_seconds: float, *, sample_rate: int = SAMPLE_RATE
 ) -> list[tuple[int, int]]:

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from runners import audio
 from runners.base import (
     SAMPLE_RATE,
-    AudioError,
     ChatOptions,
     Clip,
     DeviceUnfit,
@@ -130,7 +129,7 @@ class Phi4Multimodal:
             Cancelled: between two tokens, or inside the reading of a prompt.
         """
         loaded = self._ready()
-        samples = _mono(clip)
+        samples = audio.mono(clip)
         prompt = options.prompt
         follows_speech = prompt is None or prompt.is_word_for_word
         longest = LONGEST_TRANSCRIBED_SECONDS if follows_speech else LONGEST_PROMPT_SECONDS
@@ -175,7 +174,7 @@ class Phi4Multimodal:
         loaded = self._ready()
         if not turns or turns[-1].role != "user":
             raise PromptError("The conversation does not end with a question.", "Ask something.")
-        wire = self._wire(loaded, None if clip is None else _mono(clip), turns)
+        wire = self._wire(loaded, None if clip is None else audio.mono(clip), turns)
         usage = yield from generation.answer(loaded.network, wire, options, progress, self._memory)
         notes = [*usage.notes, *loaded.notes]
         if clip is not None and clip.seconds > LONGEST_PROMPT_SECONDS:
@@ -245,15 +244,6 @@ def _origin(weights: Path) -> Iterator[str]:
     """The commit of a snapshot in the hub's cache; a folder of somebody's own has none."""
     if weights.parent.name == "snapshots" and _COMMIT.fullmatch(weights.name):
         yield f"weights of commit {weights.name[:12]}"
-
-
-def _mono(clip: Clip) -> NDArray[np.float32]:
-    """The clip's samples, shape (T,). An array (2, T) would silently be heard as two clips."""
-    if clip.samples.ndim != 1:
-        raise AudioError(f"The clip has the shape {clip.samples.shape}, not one channel.", "Mix it down to one channel.")
-    if not len(clip.samples):
-        raise AudioError("The clip is empty.", "Record or export it again.")
-    return clip.samples
 
 
 def _sound(extractor: Any, samples: NDArray[np.float32]) -> generation.Sound:

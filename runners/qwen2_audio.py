@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.audio import cut_at_pauses, is_silent
+from runners.audio import cut_at_pauses, is_silent, mono
 from runners.base import (
     SAMPLE_RATE,
     ChatOptions,
@@ -115,6 +115,7 @@ class Qwen2Audio:
         something that needs all of it, such as a summary: then a piece is as long as the context allows.
 
         Raises:
+            AudioError: the clip holds nothing.
             PromptError: the prompt does not fit the context beside the audio.
             OutOfMemory: a piece does not fit.
             Cancelled: between two tokens, or between two layers of a prefill.
@@ -123,7 +124,8 @@ class Qwen2Audio:
         prompt = options.prompt
         wording = prompt.text if prompt is not None else TRANSCRIBE
         follows_speech = prompt is None or prompt.is_word_for_word
-        cuts = cut_at_pauses(clip.samples, loaded.window_seconds if follows_speech else LONGEST_PROMPT_SECONDS)
+        whole_clip = mono(clip)
+        cuts = cut_at_pauses(whole_clip, loaded.window_seconds if follows_speech else LONGEST_PROMPT_SECONDS)
         notes = []
         if len(cuts) > 1:
             alone = "" if follows_speech else ", each of which was answered alone"
@@ -132,7 +134,7 @@ class Qwen2Audio:
         for first, last in cuts:
             progress.check()
             begin, end = first / SAMPLE_RATE, last / SAMPLE_RATE
-            samples = clip.samples[first:last]
+            samples = whole_clip[first:last]
             if follows_speech and is_silent(samples):  # a chat model makes words up for it
                 notes.append(f"nothing but digital silence {span(begin, end)}: left out")
                 continue
@@ -145,7 +147,7 @@ class Qwen2Audio:
             if said:
                 segments.append(Segment(said, begin, end))
                 text = whole(said)
-            if last < len(clip.samples):
+            if last < len(whole_clip):
                 progress.partial(text)
         return Transcript(text, segments=tuple(segments), notes=tuple(notes))
 
@@ -156,13 +158,14 @@ class Qwen2Audio:
 
         Raises:
             PromptError: the last turn is not the user's, or clip and conversation do not fit the context.
+            AudioError: the clip holds nothing.
             OutOfMemory: they do not fit the device.
             Cancelled: between two tokens, or between two layers of a prefill.
         """
         loaded = self._need()
         if not turns or turns[-1].role != "user":
             raise PromptError("The conversation does not end with a question.", "Ask something.")
-        wire = _wire(loaded, clip.samples if clip is not None else None, turns)
+        wire = _wire(loaded, None if clip is None else mono(clip), turns)
         return (yield from generation.answer(loaded.network, wire, options, progress, self._memory))
 
     def forget(self, conversation: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from runners.audio import cut_at_pauses
 from runners.base import (
     SAMPLE_RATE,
+    AudioError,
     Cancelled,
     ChatOptions,
     ChatResult,
@@ -185,6 +186,15 @@ def test_no_turn_runs_without_its_audio(runner: Qwen2Audio, seen: list[int]) -> 
     assert len(seen) == 6
     assert usage.prompt_tokens < 75
     assert text not in here
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, SAMPLE_RATE)])
+def test_what_is_no_clip_is_not_answered_from_nothing(runner: Qwen2Audio, shape: tuple[int, ...]) -> None:
+    clip = Clip(np.zeros(shape, np.float32), 1.0, "odd.wav")
+    with pytest.raises(AudioError):
+        chat(runner, clip, QUESTION)
+    with pytest.raises(AudioError):
+        runner.transcribe(clip, TranscribeOptions(), Watcher())
 
 
 def test_a_long_clip_is_several_windows_of_one_prompt(runner: Qwen2Audio, folder: Path, seen: list[int]) -> None:
