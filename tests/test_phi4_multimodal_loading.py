@@ -207,11 +207,15 @@ def test_a_snapshots_commit_is_shown(folder: Path, tmp_path: Path) -> None:
     assert "weights of commit 0123456789ab" in heard(loaded(snapshot), babble(1)).notes
 
 
+@pytest.mark.parametrize("wrapped", ["base_model.model.", ""])
 def test_layers_may_lie_elsewhere(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runner: Phi4Multimodal
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runner: Phi4Multimodal, wrapped: str
 ) -> None:
-    """One layer on disk, as accelerate does it, stands for one in main memory beside a GPU."""
+    """One layer on disk, as accelerate does it, stands for one in main memory beside a GPU; the adapter follows it there,
+    whether its file has peft's names or the network's own."""
     pytest.importorskip("accelerate")
+    parts = _adapter_tensors(copy)
+    _save_adapter(copy, {wrapped + name.removeprefix("base_model.model."): part for name, part in parts.items()})
 
     def spread(auto_class: Any, where: Path, placement: Placement, **options: Any) -> Any:
         places = {"model.layers.1": "disk", "model.layers.0": "cpu", "lm_head": "cpu", "model.norm": "cpu"}
@@ -219,7 +223,7 @@ def test_layers_may_lie_elsewhere(
         return auto_class.from_pretrained(where, device_map=places, offload_folder=tmp_path, **options).eval()
 
     monkeypatch.setattr(checkpoint, "load_model", spread)
-    said = heard(loaded(folder, Placement(spread=True)), babble(2))
+    said = heard(loaded(copy, Placement(spread=True)), babble(2))
     assert said.text == heard(runner, babble(2)).text
     assert any("not merged" in note and "spread" in note for note in said.notes)
 

@@ -18,6 +18,8 @@ ADAPTER_NAME = "hearing"
 parts of the adapter, and logs them as newly initialised, which they are not."""
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
+_WRAPPED = "base_model.model."
+"""Begins each name where peft saved its own wrapping of the network; others save the network's names. Both are loaded."""
 _FETCH = "Fetch the folder again, all of its files."
 
 
@@ -88,7 +90,7 @@ def _names_in(path: Path) -> dict[str, set[str]]:
     held: dict[str, set[str]] = {}
     with safe_open(str(path), "pt") as tensors:
         for name in tensors.keys():  # noqa: SIM118  # not a mapping
-            module, found, part = name.removeprefix("base_model.model.").partition(".lora_")
+            module, found, part = name.removeprefix(_WRAPPED).partition(".lora_")
             if found:
                 held.setdefault(module, set()).add("lora_" + part.partition(".")[0])
     return held
@@ -135,6 +137,7 @@ def _bring_near(model: Any, home: Path) -> None:
     from safetensors import safe_open
 
     with checkpoint.loading(home), safe_open(str(home / ADAPTER_FILES[1]), "pt") as tensors:
+        stored = {name.removeprefix(_WRAPPED): name for name in tensors.keys()}  # noqa: SIM118  # not a mapping
         for name, module in adapted(model).items():
             hook = getattr(module.get_base_layer(), "_hf_hook", None)
             device = getattr(hook, "execution_device", None)
@@ -142,7 +145,7 @@ def _bring_near(model: Any, home: Path) -> None:
                 linear = getattr(module, part)[ADAPTER_NAME]
                 if device is None or linear.weight.device == torch.device(device):
                     continue
-                numbers = tensors.get_tensor(f"base_model.model.{name}.{part}.weight")
+                numbers = tensors.get_tensor(stored[f"{name}.{part}.weight"])
                 linear.weight = torch.nn.Parameter(numbers.to(device, linear.weight.dtype), requires_grad=False)
 
 
