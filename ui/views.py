@@ -129,6 +129,7 @@ def exchange_html(
             "blocks": blocks(part.result.text),
         }
         for part in exchange.parts
+        if part.result.text
     ]
     segments = [
         {"place": figures.clock(segment.start) if segment.start is not None else "", "text": segment.text}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,10 +35,12 @@ def systems(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         path.write_text(json.dumps({"takes": [[{"say": "hello"}]], "repeat": True, **plays}), encoding="utf-8")
         return f"scripted:{path}"
 
+    endless = [{"say": "it goes on "}, {"wait": 600}]
     listed = "## Actions\n\n- **Helen** calls back\n- Tom waits\n\nThat is all."
     return {
         "echo": script("echo", answers=[[{"say": "You said: "}, {"echo": True}]]),
-        "endless": script("endless", answers=[[{"say": "it goes on "}, {"wait": 600}]]),
+        "journey": script("journey", answers=[*[[{"say": "You said: "}, {"echo": True}]] * 3, endless, [{"echo": True}]]),
+        "endless": script("endless", answers=[endless]),
         "dies": script("dies", answers=[[{"say": "fine"}], [{"say": "it beg"}, {"kill": True}]]),
         "listed": script("listed", answers=[[{"say": listed}]]),
         "hostile": script("hostile <b>", answers=[[{"say": f"{HOSTILE} ![x](http://elsewhere.invalid/x.png)"}]]),
@@ -44,8 +49,29 @@ def systems(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, systems: dict[str, str]) -> Iterator[Served]:
-    names = ",".join(["pocketsphinx", *systems.values(), "phi4-multimodal"])
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that looks like a checkpoint of Phi-4-multimodal from outside; nothing in it can be loaded."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    (folder / "speech-lora").mkdir()
+    for name in ("tokenizer.json", "preprocessor_config.json", "speech-lora/adapter_config.json"):
+        (folder / name).write_text("{}", encoding="utf-8")
+    (folder / "config.json").write_text('{"model_type": "phi4_multimodal"}', encoding="utf-8")
+    for name in ("model.safetensors", "speech-lora/adapter_model.safetensors"):
+        weigh(folder / name, 1000)
+    return folder
+
+
+def weigh(path: Path, number_of_bytes: int) -> None:
+    """A file of weights of that size; it takes no room on the disk."""
+    tensor = {"dtype": "U8", "shape": [number_of_bytes], "data_offsets": [0, number_of_bytes]}
+    header = json.dumps({"weight": tensor}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+    os.truncate(path, 8 + len(header) + number_of_bytes)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, systems: dict[str, str], checkpoint: Path) -> Iterator[Served]:
+    names = ",".join(["pocketsphinx", *systems.values(), "phi4-multimodal", f"phi4-multimodal:{checkpoint}"])
     with serving(tmp_path_factory.mktemp("ask"), "--runners", names, GRADIO_HEARTBEAT_INTERVAL="0.2") as app:
         yield app
 
@@ -103,8 +129,8 @@ def ready(page: Page, system: str, **options: Any) -> Page:
 def test_from_a_sample_to_an_export(visit: Visit, systems: dict[str, str]) -> None:
     page = arrive(visit)
     prompts(page)
-    write(page, "Mine", "Say what matters to {topic}.")
-    ready(page, systems["echo"])
+    write(page, "Mine", "Say what matters to us.")
+    ready(page, systems["journey"])
     quick(page, "Transcribe").click()
     state(page, 1, "ok")
     expect(exchange(page, 1)).to_contain_text("You said: Transcribe the audio clip into text.")
@@ -116,7 +142,11 @@ def test_from_a_sample_to_an_export(visit: Visit, systems: dict[str, str]) -> No
     state(page, 3, "ok")
     expect(exchange(page, 3).locator(".es-prose")).to_have_text("You said: Who speaks?")
     ask(page, "And to whom?")
-    state(page, 4, "ok")
+    expect(exchange(page, 4)).to_contain_text("it goes on")
+    page.locator(".es-halt").click()
+    state(page, 4, "cancelled")
+    edit_template(page, "mine", "Say what matters to {topic}.")
+    expect(page.locator(".es-exchange")).to_have_count(4)  # kept, while somebody was elsewhere
     page.select_option(".es-templates", label="Mine")
     expect(page.locator(".es-draft mark")).to_have_text("{topic}")
     expect(page.locator(".es-verdict")).to_contain_text("{topic}")
@@ -126,7 +156,7 @@ def test_from_a_sample_to_an_export(visit: Visit, systems: dict[str, str]) -> No
     expect(page.locator(".es-send")).to_be_enabled()
     page.locator('#es-composer [data-variable="topic"]').press("Enter")
     state(page, 5, "ok")
-    expect(exchange(page, 5).locator(".es-prose")).to_have_text("You said: Say what matters to the crew.")
+    expect(exchange(page, 5).locator(".es-prose")).to_have_text("Say what matters to the crew.")
     with page.expect_download() as download:
         page.click("#es-ask-export button[data-kind=json]")
     kept = json.loads(download.value.path().read_text("utf-8"))
@@ -140,6 +170,16 @@ def test_from_a_sample_to_an_export(visit: Visit, systems: dict[str, str]) -> No
     ask(page, "Still there?")
     state(page, 1, "ok")
     press_prompts_again(page)
+
+
+def edit_template(page: Page, name: str, text: str) -> None:
+    """Other words for a template of one's own; back on the Ask tab afterwards."""
+    page.get_by_role("tab", name="Prompts").click()
+    page.locator(f'.es-prompt-list [data-key="{name}"]').click()
+    page.get_by_label("What it says").fill(text)
+    press(page, "Save")
+    expect(page.locator(".es-prompt-said")).to_contain_text("is saved")
+    open_tab(page)
 
 
 def press_prompts_again(page: Page) -> None:
@@ -235,6 +275,29 @@ def test_a_child_killed_in_mid_answer_leaves_the_conversation_and_the_page(visit
     state(page, 1, "ok")
     expect(page.locator(".es-exchange")).to_have_count(1)
     expect(page.locator("#es-ask-status p")).to_be_empty()
+
+
+def test_what_a_checkpoint_lacks_is_said_in_the_conversation(visit: Visit, systems: dict[str, str], checkpoint: Path) -> None:
+    page = ready(visit(), f"phi4-multimodal:{checkpoint}")  # it was whole when the page looked
+    adapter = checkpoint / "speech-lora" / "adapter_config.json"
+    adapter.rename(checkpoint / "elsewhere")
+    ask(page, "One?")
+    state(page, 1, "skipped")
+    expect(exchange(page, 1).locator(".es-fault")).to_contain_text("lacks speech-lora/adapter_config.json")
+    (checkpoint / "elsewhere").rename(adapter)
+    weigh(checkpoint / "model.safetensors", 200_000_000_000)
+    ask(page, "Two?")
+    state(page, 2, "skipped")
+    expect(exchange(page, 2).locator(".es-fault")).to_contain_text("GB free")
+    shutil.rmtree(checkpoint)
+    ask(page, "Three?")
+    state(page, 3, "skipped")
+    expect(exchange(page, 3).locator(".es-fault")).to_contain_text("is not there")
+    expect(exchange(page, 1).locator(".es-said")).to_have_text("One?")  # the conversation is kept
+    expect(page.locator("#es-ask-export button[data-kind=md]")).to_be_enabled()
+    take(page, systems["echo"])
+    ask(page, "Four?")  # and the page is alive
+    state(page, 1, "ok")
 
 
 def test_the_clip_of_compare_comes_along_and_a_conversation_is_not_taken_away(
