@@ -20,8 +20,8 @@ FLAGS = (
 
 
 def find() -> str | None:
-    """Path of a Chromium: ``EARSHOT_CHROMIUM``, one on the PATH, or the one that Playwright downloaded."""
-    named = os.environ.get("EARSHOT_CHROMIUM")
+    """Path of a Chromium: ``EARSHOT_TEST_CHROMIUM``, one on the PATH, or the one that Playwright downloaded."""
+    named = os.environ.get("EARSHOT_TEST_CHROMIUM")
     if named:
         return named
     for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):

@@ -17,7 +17,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import HOSTILE
 from tests.browser.test_journeys import give
-from tests.browser.test_prompts import arrive, press, prompts, write
+from tests.browser.test_prompts import again, arrive, press, prompts, write
 from tests.serving import Served, serving
 
 pytestmark = pytest.mark.browser
@@ -130,6 +130,7 @@ def test_from_a_sample_to_an_export(visit: Visit, systems: dict[str, str]) -> No
     page = arrive(visit)
     prompts(page)
     write(page, "Mine", "Say what matters to us.")
+    again(page)
     ready(page, systems["journey"])
     quick(page, "Transcribe").click()
     state(page, 1, "ok")
@@ -378,8 +379,8 @@ def test_without_a_clip_and_where_nothing_can_talk_it_says_what_to_do(visit: Vis
     expect(quick(page, "Transcribe")).to_be_disabled()
     expect(page.locator(".es-why")).to_contain_text("clip")
     page.locator("#es-systems summary").click()
-    off = page.locator("#es-systems .off")
-    expect(off).to_contain_text("Phi-4-multimodal")
+    off = page.locator("#es-systems .off", has_text="Phi-4-multimodal")
+    expect(off).to_contain_text("Its weights")
     expect(off).to_contain_text("→")
 
 
