@@ -214,6 +214,11 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
     def stop(request: gr.Request) -> None:
         desk.conversations.stop(request.session_hash)
 
+    def warn(path: str | None, picked: Any, request: gr.Request) -> Update:
+        """Another clip or system may have been chosen while a question was answered."""
+        remarked = remark(desk.conversations.latest(request.session_hash), request.session_hash, path, picked)
+        return {status: remarked or gr.skip()}
+
     def wipe(path: str | None, picked: Any, kept: Any, request: gr.Request) -> Update:
         conversation = desk.conversations.latest(request.session_hash)
         desk.conversations.clear(request.session_hash, conversation.id if conversation is not None else None)
@@ -242,9 +247,9 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
     gr.on([clip.upload, clip.clear, clip.stop_recording], lambda: "", outputs=sample, **quiet)
     systems.pick(pick, held, [asking, status], **quiet)
     store.change(pick, held, [asking, status], **quiet)
-    asking.ask(put, held, running, **quiet)
-    board.edit(edit, held, running, **quiet)
-    board.again(again, held, running, **quiet)
+    asking.ask(put, held, running, **quiet).then(warn, [clip, systems], status, **quiet)
+    board.edit(edit, held, running, **quiet).then(warn, [clip, systems], status, **quiet)
+    board.again(again, held, running, **quiet).then(warn, [clip, systems], status, **quiet)
     asking.stop(stop, queue=False, **quiet)
     clear.click(wipe, held, [board, exports, clear, status], **quiet)
 

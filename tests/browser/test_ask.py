@@ -219,9 +219,12 @@ def test_an_answer_is_stopped_edited_and_asked_again(visit: Visit, systems: dict
     state(page, 1, "cancelled")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".es-halt")).to_be_visible()
+    take(page, systems["echo"])
+    expect(page.locator("#es-ask-status")).to_contain_text("begins a new conversation")
     page.keyboard.press("Escape")
     state(page, 1, "cancelled")
     expect(page.locator(".es-exchange")).to_have_count(1)
+    expect(page.locator("#es-ask-status")).to_contain_text("begins a new conversation")  # and is not forgotten
 
 
 def test_words_are_typed_in_lines_and_sent_as_they_are_shown(visit: Visit, systems: dict[str, str]) -> None:
