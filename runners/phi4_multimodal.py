@@ -33,13 +33,12 @@ from runners.base import (
     Progress,
     PromptError,
     RunnerSpec,
-    Segment,
     TranscribeOptions,
     Transcript,
     Turn,
     Usage,
 )
-from runners.networks import adapters, checkpoint, generation, tokens
+from runners.networks import adapters, checkpoint, generation, pieces, tokens
 from runners.networks.chat_cache import ChatCache
 
 FAMILY, MODEL_TYPE, ADAPTER_FOLDER = "phi4-multimodal", "phi4_multimodal", "speech-lora"
@@ -133,32 +132,17 @@ class Phi4Multimodal:
         prompt = options.prompt
         follows_speech = prompt is None or prompt.is_word_for_word
         longest = LONGEST_TRANSCRIBED_SECONDS if follows_speech else LONGEST_PROMPT_SECONDS
-        pieces = audio.cut_at_pauses(samples, longest)
-        text, segments, notes = "", [], []
-        for number, (first, last) in enumerate(pieces, 1):
-            progress.check()
-            begin, end = first / SAMPLE_RATE, last / SAMPLE_RATE
-            piece = samples[first:last]
-            if follows_speech and audio.is_silent(piece):
-                notes.append(f"nothing but digital silence {generation.span(begin, end)}: left out")
-                continue
-            wire = self._wire(loaded, piece, (Turn("user", PLAIN_PROMPT if prompt is None else prompt.text),))
-            most = 64 + round(TOKENS_PER_SECOND * (end - begin)) if follows_speech else MOST_TOKENS
-            said, ended = generation.write(
-                loaded.network, wire, most, progress, partial(generation.joined, text, not follows_speech)
-            )
-            ending = generation.endings(ended)
-            if ending:
-                notes.append(ending if len(pieces) == 1 else f"{generation.span(begin, end)}: {ending}")
-            if said:
-                segments.append(Segment(said, begin, end))
-                text = generation.joined(text, not follows_speech, said)
-            if number < len(pieces):
-                progress.partial(text)
-        if len(pieces) > 1:
-            why = "" if follows_speech else ", each of which was answered alone"
-            notes.insert(0, f"cut at pauses into {len(pieces)} pieces{why}")
-        return Transcript(text, segments=tuple(segments), language=options.language, notes=(*notes, *loaded.notes))
+        turns = (Turn("user", PLAIN_PROMPT if prompt is None else prompt.text),)
+        told = pieces.tell(
+            loaded.network,
+            samples,
+            audio.cut_at_pauses(samples, longest),
+            follows_speech=follows_speech,
+            wire=lambda piece: self._wire(loaded, piece, turns),
+            most_tokens=lambda seconds: 64 + round(TOKENS_PER_SECOND * seconds) if follows_speech else MOST_TOKENS,
+            progress=progress,
+        )
+        return replace(told, language=options.language, notes=(*told.notes, *loaded.notes))
 
     def chat(
         self, clip: Clip | None, turns: tuple[Turn, ...], options: ChatOptions, progress: Progress

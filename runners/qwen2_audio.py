@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.audio import cut_at_pauses, is_silent, mono
+from runners.audio import cut_at_pauses, mono
 from runners.base import (
     SAMPLE_RATE,
     ChatOptions,
@@ -27,15 +27,14 @@ from runners.base import (
     Progress,
     PromptError,
     RunnerSpec,
-    Segment,
     TranscribeOptions,
     Transcript,
     Turn,
     Usage,
 )
-from runners.networks import checkpoint, generation, tokens
+from runners.networks import checkpoint, generation, pieces, tokens
 from runners.networks.chat_cache import ChatCache
-from runners.networks.generation import Network, Sound, Wire, joined, span
+from runners.networks.generation import Network, Sound, Wire
 
 FAMILY = "qwen2-audio"
 MODEL_TYPE = "qwen2_audio"
@@ -125,31 +124,18 @@ class Qwen2Audio:
         wording = prompt.text if prompt is not None else TRANSCRIBE
         follows_speech = prompt is None or prompt.is_word_for_word
         whole_clip = mono(clip)
-        cuts = cut_at_pauses(whole_clip, loaded.window_seconds if follows_speech else LONGEST_PROMPT_SECONDS)
-        notes = []
-        if len(cuts) > 1:
-            alone = "" if follows_speech else ", each of which was answered alone"
-            notes.append(f"cut at pauses into {len(cuts)} pieces{alone}")
-        text, segments = "", []
-        for first, last in cuts:
-            progress.check()
-            begin, end = first / SAMPLE_RATE, last / SAMPLE_RATE
-            samples = whole_clip[first:last]
-            if follows_speech and is_silent(samples):  # a chat model makes words up for it
-                notes.append(f"nothing but digital silence {span(begin, end)}: left out")
-                continue
-            wire = _wire(loaded, samples, (Turn("user", wording),))
-            most = MOST_TOKENS_BESIDES + round(MOST_TOKENS_PER_SECOND * (end - begin)) if follows_speech else MOST_TOKENS_TOLD
-            whole = partial(joined, text, not follows_speech)
-            said, ended = generation.write(loaded.network, wire, most, progress, whole)
-            if ending := generation.endings(ended):
-                notes.append(f"{span(begin, end)}: {ending}" if len(cuts) > 1 else ending)
-            if said:
-                segments.append(Segment(said, begin, end))
-                text = whole(said)
-            if last < len(whole_clip):
-                progress.partial(text)
-        return Transcript(text, segments=tuple(segments), notes=tuple(notes))
+        longest = loaded.window_seconds if follows_speech else LONGEST_PROMPT_SECONDS
+        return pieces.tell(
+            loaded.network,
+            whole_clip,
+            cut_at_pauses(whole_clip, longest),
+            follows_speech=follows_speech,
+            wire=lambda piece: _wire(loaded, piece, (Turn("user", wording),)),
+            most_tokens=lambda seconds: (
+                MOST_TOKENS_BESIDES + round(MOST_TOKENS_PER_SECOND * seconds) if follows_speech else MOST_TOKENS_TOLD
+            ),
+            progress=progress,
+        )
 
     def chat(
         self, clip: Clip | None, turns: tuple[Turn, ...], options: ChatOptions, progress: Progress
