@@ -283,8 +283,8 @@ class Asking:
                 return
             self._ended = True
             exchange = self._finished(result)
+            _log(result)  # before anybody can know of it: who reads the log afterwards finds it there
             self._batches.put(Answered(self._contender, exchange))
-        _log(result)
 
     def _finished(self, result: ChatResult | TranscriptionResult) -> Exchange:
         if isinstance(result, TranscriptionResult):
