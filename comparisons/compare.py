@@ -11,9 +11,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
+from comparisons.align import Alignment
 from comparisons.marks import Mark, marks, plain
+from comparisons.measures import Measures, measures
 from comparisons.normalise import Normaliser, choose
-from comparisons.score import Score, score
+from comparisons.reference import Reference
+from comparisons.score import Metric, Score, choose_metric, score
+from comparisons.significance import Pair, pairs
+from comparisons.uncertainty import Interval, interval
+from runners.audio import silences
 from runners.base import Clip, Contender, Task, TranscriptionResult
 from runners.events import Event, Finished, Loading, Partial, Queued, Running
 from runners.oddities import oddities
@@ -52,8 +58,14 @@ class Column:
     """Set once the state is ok, skipped or cancelled."""
     score: Score | None = None
     """None without a reference, for anything but ok, and for what was told to do something else than transcribe."""
+    alignment: Alignment | None = None
+    """That the score was counted from."""
+    interval: Interval | None = None
+    """Of the rate that stands large; None where the clip is too short to say, and without a score."""
+    measures: Measures | None = None
+    """What the rate does not say; for every transcript of ok."""
     marks: tuple[Mark, ...] = ()
-    """The transcript, word by word, for ok."""
+    """The transcript, word by word, for ok: held against the reference, plain without one."""
     score_error: str | None = None
     """Why there is no score although there should be one."""
 
@@ -90,33 +102,56 @@ class Comparison:
     """File name of the clip without its folder. Untrusted."""
     seconds: float
     """Length of the clip."""
-    reference: str | None
-    """The true text as given; None if nobody knows it, "" if nothing was said."""
+    reference: Reference | None
+    """None if nobody knows what was said."""
     language: str | None
     """ISO 639-1 code that the person gave."""
     normaliser: Normaliser
+    metric: Metric
+    key_terms: tuple[str, ...]
+    """What must not be missed, as the person wrote it. Untrusted."""
+    silences: tuple[tuple[float, float], ...]
+    """(start, end) of every silence of the clip, in seconds."""
     warnings: tuple[str, ...]
     """What was odd about the clip."""
     columns: tuple[Column, ...]
     """In the order in which the contenders were chosen."""
+    pairs: tuple[Pair, ...] = ()
+    """Every two scored contenders held against each other, once all have finished."""
 
     @property
     def finished(self) -> bool:
         return all(column.finished for column in self.columns)
 
 
-def begin(clip: Clip, contenders: Iterable[Contender], normaliser: Normaliser | None = None) -> Comparison:
+def begin(
+    clip: Clip,
+    contenders: Iterable[Contender],
+    normaliser: Normaliser | None = None,
+    *,
+    metric: Metric | None = None,
+    reference: Reference | None = None,
+    key_terms: Iterable[str] = (),
+) -> Comparison:
     """A comparison in which all contenders are queued. A contender that is chosen twice has one column.
 
     Args:
         normaliser: None chooses the one that suits the clip's language and reference.
+        metric: None chooses likewise.
+        reference: None takes the clip's own text, if it has one.
     """
+    if reference is None and clip.reference is not None:
+        reference = Reference(clip.reference)
+    text = reference.text if reference is not None else ""
     return Comparison(
         source=clip.source,
         seconds=clip.seconds,
-        reference=clip.reference,
+        reference=reference,
         language=clip.language,
-        normaliser=normaliser or choose(None, clip.language, clip.reference or ""),
+        normaliser=normaliser or choose(None, clip.language, text),
+        metric=metric or choose_metric(None, clip.language, text),
+        key_terms=tuple(key_terms),
+        silences=silences(clip.samples, clip.sample_rate),
         warnings=clip.warnings,
         columns=tuple(Column(contender) for contender in dict.fromkeys(contenders)),
     )
@@ -136,15 +171,28 @@ def fold(comparison: Comparison, event: Event, at: float | None = None) -> Compa
             return column
         return _changed(comparison, column, event, at)
 
-    return replace(comparison, columns=tuple(after(column) for column in comparison.columns))
+    return _paired(replace(comparison, columns=tuple(after(column) for column in comparison.columns)))
 
 
-def rescored(comparison: Comparison, normaliser: Normaliser) -> Comparison:
-    """The same comparison under another normaliser."""
-    return _all_scored(replace(comparison, normaliser=normaliser))
+def rescored(
+    comparison: Comparison,
+    normaliser: Normaliser | None = None,
+    *,
+    metric: Metric | None = None,
+    key_terms: Iterable[str] | None = None,
+) -> Comparison:
+    """The same comparison under another normaliser or metric, or with other key terms; None leaves what there is."""
+    return _all_scored(
+        replace(
+            comparison,
+            normaliser=normaliser or comparison.normaliser,
+            metric=metric or comparison.metric,
+            key_terms=comparison.key_terms if key_terms is None else tuple(key_terms),
+        )
+    )
 
 
-def with_reference(comparison: Comparison, reference: str | None) -> Comparison:
+def with_reference(comparison: Comparison, reference: Reference | None) -> Comparison:
     """The same comparison against another reference, or against none."""
     return _all_scored(replace(comparison, reference=reference))
 
@@ -192,7 +240,19 @@ def _changed(comparison: Comparison, column: Column, event: Event, at: float | N
 
 
 def _all_scored(comparison: Comparison) -> Comparison:
-    return replace(comparison, columns=tuple(_scored(comparison, column) for column in comparison.columns))
+    return _paired(replace(comparison, columns=tuple(_scored(comparison, column) for column in comparison.columns)))
+
+
+def _paired(comparison: Comparison) -> Comparison:
+    """The comparison with its pairs, once all is known; a fault there never costs the scores."""
+    if not comparison.finished:
+        return replace(comparison, pairs=())
+    scored = {column.contender.name: [column.alignment] for column in comparison.columns if column.alignment is not None}
+    try:
+        return replace(comparison, pairs=pairs(scored))
+    except Exception:
+        log.exception("the contenders could not be held against each other")
+        return replace(comparison, pairs=())
 
 
 def _scored(comparison: Comparison, column: Column) -> Column:
@@ -200,17 +260,47 @@ def _scored(comparison: Comparison, column: Column) -> Column:
     transcript = column.result.transcript if column.result else None
     if transcript is None:
         return column
-    unscored = replace(column, score=None, score_error=None, marks=plain(transcript))
-    reference = comparison.reference
-    if reference is None or not column.contender.is_scored:
+    unscored = replace(
+        column, score=None, score_error=None, alignment=None, interval=None, measures=None, marks=plain(transcript)
+    )
+    if not column.contender.is_scored:
         return unscored
+    told = _measured(comparison, unscored)
+    reference = comparison.reference
+    if reference is None:
+        return told
+    normaliser = comparison.normaliser
     try:
-        scored = score(reference, transcript.text, comparison.normaliser, comparison.language)
+        scored = score(reference.text, transcript.text, normaliser, comparison.language, comparison.metric)
         if scored is None:
-            return unscored
+            return told
         counted, alignment = scored
-        marked = marks(reference, transcript, alignment, comparison.normaliser, counted.unit)
-        return replace(unscored, score=counted, marks=marked)
+        marked = marks(reference.text, transcript, alignment, normaliser, counted.unit)
+        made = replace(unscored, score=counted, alignment=alignment, interval=interval([alignment]), marks=marked)
+        return _measured(comparison, made)
     except Exception as error:  # a normaliser is somebody else's code, on text nobody has checked
         log.exception("%r could not be scored", column.contender.name)
-        return replace(unscored, score_error=f"It could not be scored: {type(error).__name__}: {error}")
+        return replace(told, score_error=f"It could not be scored: {type(error).__name__}: {error}")
+
+
+def _measured(comparison: Comparison, column: Column) -> Column:
+    """The column with what its rate does not say; a fault there costs neither rate nor transcript."""
+    transcript = column.result.transcript if column.result else None
+    if transcript is None:
+        return column
+    try:
+        return replace(
+            column,
+            measures=measures(
+                transcript,
+                comparison.seconds,
+                comparison.silences,
+                reference=comparison.reference.text if comparison.reference is not None else None,
+                alignment=column.alignment,
+                normaliser=comparison.normaliser,
+                key_terms=comparison.key_terms,
+            ),
+        )
+    except Exception:
+        log.exception("%r could not be measured", column.contender.name)
+        return column

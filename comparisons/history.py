@@ -33,7 +33,7 @@ def keep(comparison: Comparison, folder: Path, at: datetime | None = None) -> Pa
     whole = {
         "kept_at": at.isoformat(timespec="seconds"),
         **to_dict(comparison),
-        "reference": comparison.reference,
+        "reference": comparison.reference.text if comparison.reference is not None else None,
         "language": comparison.language,
         "warnings": list(comparison.warnings),
     }

@@ -44,6 +44,12 @@ class Mark:
     """Seconds from the start of the clip."""
     after: str = " "
     """What stands between this mark and the next."""
+    at: int | None = None
+    """Where the mark stands in the text it is held against: how many of its raw words come before. None without one."""
+    is_interpolated: bool = False
+    """True if its times are not the system's own."""
+    support: int | None = None
+    """Of a word of the majority: how many systems have it."""
 
 
 @dataclass(frozen=True, slots=True)

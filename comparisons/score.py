@@ -10,14 +10,37 @@ pooled: errors are added up and divided by all words; rates are never averaged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, cast
 
 from comparisons.align import Alignment, align, distance
 from comparisons.normalise import Normaliser, is_spaced
 
 Unit = Literal["word", "character"]
+Metric = Literal["wer", "cer", "both"]
+METRICS: Mapping[str, str] = MappingProxyType(
+    {
+        "wer": "words: for scripts that put spaces between them",
+        "cer": "characters: for Chinese, Japanese, Thai and others without spaces",
+        "both": "words and characters, both shown: for Korean",
+    }
+)
+"""Name of each metric and what it is for."""
+
+
+def choose_metric(name: str | None, language: str | None, text: str) -> Metric:
+    """The metric that somebody named, else the one that suits the reference's language, or its script.
+
+    Raises:
+        ValueError: there is none of that name; the message lists those there are.
+    """
+    if name is not None:
+        if name not in METRICS:
+            raise ValueError(f"There is no metric {name!r}. Choose one of: {', '.join(METRICS)}.")
+        return cast(Metric, name)
+    return "wer" if is_spaced(language, text) else "cer"
 
 
 @dataclass(frozen=True)
@@ -36,6 +59,8 @@ class Score:
     normaliser_version: str
     unit: Unit = "word"
     """What hits, substitutions, deletions and insertions count: characters for scripts without spaces."""
+    metric: Metric = "wer"
+    """Which rates are shown large."""
 
     @property
     def errors(self) -> int:
@@ -63,7 +88,7 @@ class Score:
 
 
 def score(
-    reference: str | None, hypothesis: str, normaliser: Normaliser, language: str | None = None
+    reference: str | None, hypothesis: str, normaliser: Normaliser, language: str | None = None, metric: Metric | None = None
 ) -> tuple[Score, Alignment] | None:
     """Score a hypothesis, and give the alignment that the score was counted from.
 
@@ -73,6 +98,7 @@ def score(
     Args:
         reference: the true text; None if nobody knows it. "" says that nothing was said.
         language: ISO 639-1 code of the reference, None to go by its script.
+        metric: None takes the one that suits the language; "cer" aligns characters, the others words.
 
     Returns:
         None without a reference.
@@ -80,7 +106,8 @@ def score(
     if reference is None:
         return None
     unit: Unit
-    if is_spaced(language, reference):
+    metric = metric or choose_metric(None, language, reference)
+    if metric != "cer":
         said, heard = normaliser.words(reference), normaliser.words(hypothesis)
         alignment, unit = align(said, heard), "word"
         characters = len(" ".join(said))
@@ -98,6 +125,7 @@ def score(
         normaliser=normaliser.name,
         normaliser_version=normaliser.version,
         unit=unit,
+        metric=metric,
     )
     return counted, alignment
 

