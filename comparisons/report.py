@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comparisons import figures
+from comparisons import align, figures, measures
 from comparisons.compare import Column, Comparison, Order, ordered
 from comparisons.score import Score, pooled
 
@@ -317,6 +317,9 @@ def environment() -> jinja2.Environment:
         counted=figures.counted,
         device=figures.device,
         state_word=figures.state_word,
+    )
+    made.globals.update(
+        explained=measures.EXPLAINED, suspicions=getattr(measures, "SUSPICIONS", {}), method=getattr(align, "METHOD", "")
     )
     return made
 
