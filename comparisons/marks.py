@@ -7,23 +7,23 @@
     plain  hit     hit    hit  hit  hit          substitution  hit   insertion
 
 Normalising does not keep words apart: one raw word may become two ("didn't" -> "did not"), several may become one
-("twenty one" -> "21"), some become none. So raw words are put into the smallest groups whose normalised words are known,
-groups of the two sides that the alignment ties together are taken as one, and one error marks the whole of it. The counts
-of a score are therefore not the number of marks.
+("twenty one" -> "21"), some become none. So raw words are put into the smallest groups whose normalised words are known
+(``comparisons.pieces``), groups of the two sides that the alignment ties together are taken as one, and one error marks
+the whole of it. The counts of a score are therefore not the number of marks.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from comparisons.align import Alignment, steps
+from comparisons.align import Alignment
 from comparisons.normalise import Normaliser
+from comparisons.pieces import Pieces, Times, pieces, timed
 from comparisons.score import Unit
-from runners.base import Segment, Transcript, Word
+from runners.base import Transcript
 
 MarkKind = Literal["hit", "substitution", "deletion", "insertion", "plain"]
 
@@ -47,35 +47,21 @@ class Mark:
     at: int | None = None
     """Where the mark stands in the text it is held against: how many of its raw words come before. None without one."""
     is_interpolated: bool = False
-    """True if its times are not the system's own."""
+    """True if its start is not the system's own."""
     support: int | None = None
     """Of a word of the majority: how many systems have it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A raw word, or in scripts without spaces a raw character."""
-
-    text: str
-    after: str
-    start: float | None = None
-    end: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Raw pieces and the tokens they stand for; both are ranges, end excluded."""
-
-    pieces: tuple[int, int]
-    tokens: tuple[int, int]
+    is_compound: bool = False
+    """True for a substitution that only splits or joins: "week end" for "weekend"."""
 
 
 def plain(transcript: Transcript) -> tuple[Mark, ...]:
     """The transcript with nothing marked, and with its line breaks: a summary's points stand one on each line."""
     breaks = [_break(found[0]) for found in re.finditer(r"\s+", transcript.text.strip())]
+    words = transcript.text.split()
+    starts, ends = timed(words, transcript.words or transcript.segments)
     return tuple(
-        Mark(piece.text, "plain", None, piece.start, piece.end, after)
-        for piece, after in zip(_timed_words(transcript), [*breaks, " "], strict=False)
+        Mark(word, "plain", None, start, end, after)
+        for word, start, end, after in zip(words, starts, ends, [*breaks, " "], strict=False)
     )
 
 
@@ -85,173 +71,90 @@ def _break(space: str) -> str:
 
 
 def marks(
-    reference: str, transcript: Transcript, alignment: Alignment, normaliser: Normaliser, unit: Unit = "word"
+    reference: str | Pieces, transcript: Transcript, alignment: Alignment, normaliser: Normaliser, unit: Unit = "word"
 ) -> tuple[Mark, ...]:
     """Mark a transcript. Every raw word of it appears exactly once and in order.
 
     Args:
+        reference: a text; or its raw words where it is known otherwise what they stand for, as of a majority.
         alignment: from ``score(reference, transcript.text, normaliser, …)``, whose ``unit`` is passed on.
 
     Raises:
         ValueError: the alignment is of other texts, or was made with another normaliser.
     """
-    if unit == "word":
-        said, heard, tokens = _words(reference), _timed_words(transcript), normaliser.words
-    else:
-        said, heard, tokens = _characters(reference), _characters(transcript.text), normaliser.characters
-    said_tokens, heard_tokens = tokens(reference), tokens(transcript.text)
-    if [op.reference for op in alignment.ops if op.reference is not None] != said_tokens or [
-        op.hypothesis for op in alignment.ops if op.hypothesis is not None
-    ] != heard_tokens:
+    said = pieces(reference, normaliser, unit) if isinstance(reference, str) else reference
+    heard = pieces(transcript.text, normaliser, unit)
+    if alignment.reference != said.tokens or alignment.hypothesis != heard.tokens:
         raise ValueError("The alignment is not one of these two texts.")
-    said_groups = _groups(said, said_tokens, tokens)
-    heard_groups = _groups(heard, heard_tokens, tokens)
+    return _marked(alignment, said, heard, timed(heard.texts, transcript.words or transcript.segments, unit))
 
+
+def _marked(alignment: Alignment, said: Pieces, heard: Pieces, times: Times) -> tuple[Mark, ...]:
+    starts, ends = times
+    texts, afters = heard.texts, heard.afters
     made: list[Mark] = []
+    add = made.append
     shown = 0  # raw pieces of the transcript that stand in ``made``
-    for first, last, said_range, heard_range in _ties(alignment, said_groups, heard_groups):
-        made += [_mark(heard[i : i + 1], "plain") for i in range(shown, heard_range[0])]
-        shown = heard_range[1]
-        ours, theirs = heard[slice(*heard_range)], said[slice(*said_range)]
-        if all(op.kind == "hit" for op in alignment.ops[first:last]):
-            made += [_mark([piece], "hit") for piece in ours]
-        elif ours and theirs:
-            made.append(_mark(ours, "substitution", _text(theirs)))
-        elif ours:
-            made += [_mark([piece], "insertion") for piece in ours]
+    before = 0  # raw pieces of the reference that are over
+    for right, is_compound, first, last, begin, end in _ties(alignment, said, heard):
+        for i in range(shown, begin):
+            add(Mark(texts[i], "plain", None, starts[i], ends[i], afters[i], before))
+        if begin < end:
+            shown = end
+        if right:
+            if end - begin == 1:
+                add(Mark(texts[begin], "hit", None, starts[begin], ends[begin], afters[begin], first))
+            else:
+                for i in range(begin, end):  # where several stand for several, each stands at its own
+                    at = first + (i - begin) * (last - first) // (end - begin)
+                    add(Mark(texts[i], "hit", None, starts[i], ends[i], afters[i], at))
+        elif begin < end and first < last:
+            ours, theirs, after = heard.text(begin, end), said.text(first, last), afters[end - 1]
+            add(Mark(ours, "substitution", theirs, starts[begin], ends[end - 1], after, first, is_compound=is_compound))
+        elif begin < end:
+            for i in range(begin, end):
+                add(Mark(texts[i], "insertion", None, starts[i], ends[i], afters[i], first))
         else:
-            made += [_mark([piece], "deletion", piece.text) for piece in theirs]
-    made += [_mark(heard[i : i + 1], "plain") for i in range(shown, len(heard))]
+            for i in range(first, last):
+                add(Mark(said.texts[i], "deletion", said.texts[i], None, None, said.afters[i], i))
+        before = last
+    for i in range(shown, len(texts)):
+        add(Mark(texts[i], "plain", None, starts[i], ends[i], afters[i], before))
     return tuple(made)
 
 
-def _mark(pieces: Sequence[_Piece], kind: MarkKind, reference: str | None = None) -> Mark:
-    return Mark(_text(pieces), kind, reference, pieces[0].start, pieces[-1].end, pieces[-1].after)
+def _ties(alignment: Alignment, said: Pieces, heard: Pieces) -> Iterator[tuple[bool, bool, int, int, int, int]]:
+    """Cut the alignment into the shortest runs that split no group of either side, and no compound.
 
-
-def _text(pieces: Sequence[_Piece]) -> str:
-    return "".join(piece.text + piece.after for piece in pieces[:-1]) + pieces[-1].text
-
-
-def _words(text: str) -> list[_Piece]:
-    return [_Piece(word, " ") for word in text.split()]
-
-
-def _characters(text: str) -> list[_Piece]:
-    """Letters with the marks that sit on them; white space goes into ``after``."""
-    found: list[_Piece] = []
-    for character in text:
-        if character.isspace():
-            if found:
-                found[-1] = _Piece(found[-1].text, " ")
-        elif found and not found[-1].after and unicodedata.category(character) in ("Mn", "Mc", "Me", "Cf"):
-            found[-1] = _Piece(found[-1].text + character, "")
-        else:
-            found.append(_Piece(character, ""))
-    return found
-
-
-def _timed_words(transcript: Transcript) -> list[_Piece]:
-    """Raw words with the times of the system's words, or of its segments' ends, wherever the two agree on the text."""
-    raw = transcript.text.split()
-    timed: list[tuple[str, float | None, float | None]] = []
-    stretches: tuple[Word, ...] | tuple[Segment, ...] = transcript.words or transcript.segments
-    for stretch in stretches:
-        parts = stretch.text.split()
-        for number, part in enumerate(parts):
-            start = stretch.start if number == 0 else None
-            timed.append((part, start, stretch.end if number == len(parts) - 1 else None))
-    times: dict[int, tuple[float | None, float | None]] = {}
-    if timed:
-        for tag, i1, i2, j1, _ in steps([_bare(word) for word in raw], [_bare(part) for part, _, _ in timed]):
-            if tag == "equal":
-                times.update({i: timed[j1 + i - i1][1:] for i in range(i1, i2)})
-    return [_Piece(word, " ", *times.get(i, (None, None))) for i, word in enumerate(raw)]
-
-
-def _bare(word: str) -> str:
-    """A word without its punctuation and case, for finding it again; the word itself if nothing is left."""
-    return "".join(filter(str.isalnum, word)).casefold() or word
-
-
-def _groups(pieces: Sequence[_Piece], tokens: Sequence[str], tokenise: Callable[[str], list[str]]) -> list[_Group]:
-    """Cut raw pieces and their tokens into the smallest groups that are known to belong together.
-
-    Each piece is normalised alone. Where that gives what the whole text gave, the piece is a group of its own; a stretch
-    that came out otherwise in its context ("twenty one" -> "21") is one group.
+    Yields whether all of it is right, whether all that is wrong is a compound, and two ranges, ends excluded: raw pieces of
+    the reference, raw pieces of the transcript. A side that has nothing there has an empty range at its place.
     """
-    alone: dict[str, list[str]] = {}
-    separate: list[str] = []  # what the pieces give one by one
-    starts = [0]  # where in ``separate`` each piece starts, and the end
-    for piece in pieces:
-        if piece.text not in alone:
-            alone[piece.text] = tokenise(piece.text)
-        separate += alone[piece.text]
-        starts.append(len(separate))
-
-    place = {0: 0}  # position in ``separate`` -> position in ``tokens``, where that is known
-    if separate == list(tokens):
-        place = {position: position for position in starts}
-    else:
-        for tag, i1, i2, j1, j2 in _stretches(separate, tokens):
-            if tag == "equal":
-                place.update({i: j1 + i - i1 for i in range(i1, i2 + 1)})
-            elif j1 == j2:
-                place.update(dict.fromkeys(range(i1, i2 + 1), j1))
-            else:
-                place[i2] = j2
-    groups: list[_Group] = []
-    begin, begin_token = 0, 0
-    for end in range(1, len(pieces) + 1):
-        place_here = len(tokens) if end == len(pieces) else place.get(starts[end])
-        if place_here is not None:
-            groups.append(_Group((begin, end), (begin_token, place_here)))
-            begin, begin_token = end, place_here
-    return groups
-
-
-def _stretches(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, int, int, int, int]]:
-    """Like ``steps``, with neighbouring unequal stretches made one."""
-    open_stretch: tuple[int, int, int, int] | None = None
-    for tag, i1, i2, j1, j2 in steps(before, after):
-        if tag == "equal":
-            if open_stretch:
-                yield ("replace", *open_stretch)
-                open_stretch = None
-            yield tag, i1, i2, j1, j2
-        else:
-            open_stretch = (open_stretch[0], i2, open_stretch[2], j2) if open_stretch else (i1, i2, j1, j2)
-    if open_stretch:
-        yield ("replace", *open_stretch)
-
-
-def _ties(
-    alignment: Alignment, said: Sequence[_Group], heard: Sequence[_Group]
-) -> Iterator[tuple[int, int, tuple[int, int], tuple[int, int]]]:
-    """Cut the ops into the shortest runs that split no group of either side.
-
-    Yields first and last op (end excluded), raw pieces of the reference, raw pieces of the transcript.
-    """
-    said_of = {token: group for group in said for token in range(*group.tokens)}
-    heard_of = {token: group for group in heard for token in range(*group.tokens)}
-    first = said_token = heard_token = 0
-    said_run: list[_Group] = []
-    heard_run: list[_Group] = []
-    said_open = heard_open = 0  # tokens before which the groups met so far are not over
-    said_end = heard_end = 0
-    for number, op in enumerate(alignment.ops):
-        if op.reference is not None:
-            said_run.append(said_of[said_token])
-            said_open = said_of[said_token].tokens[1]
-            said_token += 1
-        if op.hypothesis is not None:
-            heard_run.append(heard_of[heard_token])
-            heard_open = heard_of[heard_token].tokens[1]
-            heard_token += 1
-        if said_token >= said_open and heard_token >= heard_open:
-            said_begin = said_run[0].pieces[0] if said_run else said_end
-            heard_begin = heard_run[0].pieces[0] if heard_run else heard_end
-            said_end = said_run[-1].pieces[1] if said_run else said_end
-            heard_end = heard_run[-1].pieces[1] if heard_run else heard_end
-            yield first, number + 1, (said_begin, said_end), (heard_begin, heard_end)
-            first, said_run, heard_run = number + 1, [], []
+    said_opens, said_closes, heard_opens, heard_closes = said.opens, said.closes, heard.opens, heard.closes
+    goals = {(i, j): (i_end, j_end) for i, i_end, j, j_end in alignment.compounds}
+    goal: tuple[int, int] | None = None  # where the compound ends that we are in
+    right, is_compound = True, True
+    i0 = j0 = 0  # tokens at which the run began
+    said_end = heard_end = 0  # pieces that are over
+    for kind, i1, i2, j1, j2 in alignment.chunks:
+        wrong = kind != "hit"
+        if wrong:
+            goal = goal or goals.get((i1, j1))
+        # Either both sides go on, or one of them stands still.
+        both = max(i2 - i1, j2 - j1)
+        across = range(i1 + 1, i2 + 1) if i2 > i1 else (i1,) * both
+        down = range(j1 + 1, j2 + 1) if j2 > j1 else (j1,) * both
+        for i, j in zip(across, down, strict=True):
+            if wrong:
+                right = False
+                if goal is None:
+                    is_compound = False
+                elif goal != (i, j):
+                    continue
+                goal = None
+            said_close, heard_close = said_closes[i], heard_closes[j]
+            if said_close < 0 or heard_close < 0:
+                continue
+            first, last = (said_opens[i0], said_close) if i > i0 else (said_end, said_end)
+            begin, end = (heard_opens[j0], heard_close) if j > j0 else (heard_end, heard_end)
+            yield right, is_compound, first, last, begin, end
+            i0, j0, said_end, heard_end, right, is_compound = i, j, last, end, True, True

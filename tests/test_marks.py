@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from comparisons.align import Alignment
 from comparisons.marks import Mark, marks, plain
 from comparisons.normalise import NORMALISERS, normaliser
+from comparisons.pieces import known_pieces
 from comparisons.score import score
 from runners.base import Segment, Transcript, Word
 
@@ -121,7 +123,7 @@ def test_a_substituted_stretch_has_the_times_of_its_ends() -> None:
     normalise = normaliser("whisper-english")
     pair = score("paid 22", transcript.text, normalise)
     assert pair is not None
-    assert marks("paid 22", transcript, pair[1], normalise)[1] == Mark("twenty one", "substitution", "22", 1, 3)
+    assert marks("paid 22", transcript, pair[1], normalise)[1] == Mark("twenty one", "substitution", "22", 1, 3, at=1)
 
 
 def test_segments_time_their_first_and_last_words() -> None:
@@ -145,3 +147,59 @@ def test_an_alignment_of_other_texts_is_refused() -> None:
     assert pair is not None
     with pytest.raises(ValueError, match="not one of these"):
         marks("a b", Transcript("a d"), pair[1], normalise)
+
+
+def test_marks_say_where_they_stand_in_the_reference() -> None:
+    found = marked("Dr. Smith didn't say it's over.", "Um, doctor Smith did not say is over now!")
+    assert [(mark.text, mark.at) for mark in found] == [
+        ("Um,", 0),
+        ("doctor", 0),
+        ("Smith", 1),
+        ("did", 2),
+        ("not", 2),
+        ("say", 3),
+        ("is", 4),
+        ("over", 5),
+        ("now!", 6),
+    ]
+
+
+@settings(max_examples=200)
+@given(TEXTS, TEXTS, st.sampled_from(sorted(NORMALISERS)))
+def test_marks_go_forward_through_the_reference(reference: str, text: str, name: str) -> None:
+    places = [mark.at for mark in marked(reference, text, name)]
+    assert all(at is not None and 0 <= at <= len(reference.split()) for at in places)
+    assert places == sorted(places, key=lambda at: at or 0)
+
+
+@pytest.mark.parametrize(
+    ("reference", "text", "picture", "compounds"),
+    [
+        ("this week end", "this weekend", "this <weekend|week end>", ["weekend"]),
+        ("this weekend we go", "this week end we go", "this <week end|weekend> we go", ["week end"]),
+        ("a data base now", "a the database", "a <the database|data base> [now]", []),
+        ("this weekday", "this weekend", "this <weekend|weekday>", []),
+    ],
+)
+def test_a_word_that_was_split_or_joined_is_one_mark(reference: str, text: str, picture: str, compounds: list[str]) -> None:
+    found = marked(reference, text, "basic")
+    assert [mark.text for mark in found if mark.is_compound] == compounds
+    if compounds:
+        assert drawn(found) == picture
+
+
+def test_characters_carry_the_times_of_the_words_they_begin_and_end() -> None:
+    normalise = normaliser("basic")
+    transcript = Transcript("今天好", words=(Word("今天", 0.5, 1.0), Word("好", 1.2, 1.4)))
+    pair = score("今天好", transcript.text, normalise, "zh")
+    assert pair is not None
+    found = marks("今天好", transcript, pair[1], normalise, "character")
+    assert [(mark.text, mark.start, mark.end) for mark in found] == [("今", 0.5, None), ("天", None, 1.0), ("好", 1.2, 1.4)]
+
+
+def test_words_of_a_majority_stand_for_the_tokens_they_are_said_to() -> None:
+    normalise = normaliser("whisper-english")
+    majority = known_pieces([("It's", " ", 2), ("done.", " ", 1)], ("it", "is", "done"))
+    alignment = Alignment.of([("it", "it"), ("is", "was"), ("done", "done")])
+    found = marks(majority, Transcript("it was done"), alignment, normalise)
+    assert drawn(found) == "<it was|It's> done"
