@@ -1,15 +1,41 @@
-"""Whether two systems differ by more than chance."""
+"""Whether two systems differ by more than chance.
+
+Matched pairs sentence segment word error test (MAPSSWE; Gillick and Cox 1989, "Some statistical issues in the comparison
+of speech recognition algorithms"; Pallett et al. 1990; NIST's sc_stats does the same). Both systems are held against the
+same reference, which falls into stretches wherever two words in a row are right for both; errors in one stretch say
+nothing of those in the next. In each stretch with an error, the errors of one system less those of the other are one
+measurement. Where the systems are equally good, the mean of these is 0.
+
+Two things differ from sc_stats. A clip is one utterance here, perhaps an hour long, and a system that is wrong all along
+never parts it: stretches are cut after ``LONGEST_WORDS``. And a normal distribution is only trusted with
+``FEWEST_FOR_NORMAL`` stretches that tell the systems apart; with fewer, every way to flip the signs of the differences is
+counted (Fisher's randomisation test), which is exact: sc_stats calls three stretches with Z = 2 a difference, of which
+chance gives such a result every second time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from comparisons.align import Alignment
+from comparisons.uncertainty import APART_WORDS, SHORTEST_WORDS, characters_a_word, error_places, stretch_starts
 
 Verdict = Literal["first", "second", "alike", "too short"]
 """Which of two makes fewer errors, beyond chance; "alike" where they cannot be told apart."""
+
+SIGNIFICANT = 0.05
+"""A corrected p below this is more than chance."""
+LONGEST_WORDS = 20
+"""Words after which a stretch of errors is cut: about an utterance."""
+FEWEST_FOR_NORMAL = 50
+"""Stretches with a difference from which on their mean is as good as normal (Gillick and Cox ask for 50)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +55,226 @@ class Pair:
     corrected_p: float | None
     """After Holm's correction over all pairs."""
     verdict: Verdict
+    method: str | None = None
+    """How p was found, in words; None without one."""
 
 
 def pairs(contenders: Mapping[str, Sequence[Alignment]]) -> tuple[Pair, ...]:
-    """Every pair of contenders, in their order.
+    """Every pair of contenders, in their order. None where the references are empty: there are no rates then.
 
     Args:
         contenders: by name, an alignment a clip, the clips in the same order for all.
+
+    Raises:
+        ValueError: the contenders were not held against the same references.
     """
-    return ()
+    lengths = {tuple(alignment.reference_length for alignment in alignments) for alignments in contenders.values()}
+    if len(lengths) > 1:
+        raise ValueError("Contenders can only be held against each other on the same references.")
+    if len(contenders) < 2 or not sum(next(iter(lengths))):
+        return ()
+    words = sum(next(iter(lengths)))
+    grain = characters_a_word(next(iter(contenders.values())))
+    places = {name: _one_after_another(alignments, APART_WORDS * grain) for name, alignments in contenders.items()}
+    return _corrected([_pair(one, other, places[one], places[other], words, grain) for one, other in combinations(places, 2)])
 
 
-def in_words(pair: Pair, labels: Mapping[str, str]) -> str:
-    """What a pair means, for anybody: "Moonshine and PocketSphinx can't be told apart on this clip"."""
-    return ""
+def segment_differences(
+    first: NDArray[np.int64], second: NDArray[np.int64], apart: int = APART_WORDS, longest: int = LONGEST_WORDS
+) -> NDArray[np.int64]:
+    """Errors of the first less errors of the second, in each stretch in which either has one; shape (stretches,).
+
+    Args:
+        first: ``error_places`` of a system, shape (2 N + 1,).
+        second: of the other, on the same reference.
+        apart: right words that part two stretches.
+        longest: words of a stretch, at most.
+    """
+    wrong = np.flatnonzero(first + second)
+    if not len(wrong):
+        return np.zeros(0, np.int64)
+    starts = stretch_starts(wrong, apart)
+    begins = np.repeat(wrong[starts], np.diff(np.append(starts, len(wrong))))  # where the stretch of each place begins
+    pieces = (wrong - begins) // (2 * longest)
+    is_start = np.concatenate(([True], pieces[1:] != pieces[:-1]))
+    is_start[starts] = True
+    return np.add.reduceat((first - second)[wrong], np.flatnonzero(is_start))
+
+
+def matched_pairs(differences: NDArray[np.int64]) -> tuple[float, float]:
+    """Z and two-sided p of MAPSSWE: Z = mean / (s / √n), s² with n - 1, normal for many stretches.
+
+    Z is infinite where all differences are the same and not 0; no difference at all has Z = 0.
+    """
+    n = len(differences)
+    mean = float(differences.mean()) if n else 0.0
+    if not mean:
+        return 0.0, 1.0
+    spread = float(differences.std(ddof=1)) if n > 1 else 0.0
+    z = mean / (spread / math.sqrt(n)) if spread else math.copysign(math.inf, mean)
+    return z, math.erfc(abs(z) / math.sqrt(2))
+
+
+def sign_flips(differences: NDArray[np.int64]) -> float:
+    """Two-sided p by every way to flip the signs of the differences: how many have a sum as far from 0, or farther.
+
+    Exact, however the differences are spread, if they are as likely to be d as -d where the systems are equally good.
+    """
+    sizes = np.abs(differences[differences != 0])
+    most = int(sizes.sum())
+    chance = np.zeros(most + 1)  # of the sum of those that stay positive
+    chance[0] = 1.0
+    for size in sizes:
+        flipped = chance / 2
+        chance = flipped.copy()
+        chance[size:] += flipped[: most + 1 - size]
+    sums = 2 * np.arange(most + 1) - most
+    return min(1.0, float(chance[np.abs(sums) >= abs(int(differences.sum()))].sum()))
+
+
+def in_words(pair: Pair, labels: Mapping[str, str], *, clips: int = 1) -> str:
+    """What a pair means, for anybody: "Moonshine and PocketSphinx can't be told apart on this clip".
+
+    Args:
+        labels: what people call each contender. Untrusted, and so is what is returned.
+        clips: how many the pair was held against each other on.
+    """
+    first, second = (labels.get(name, name) for name in (pair.first, pair.second))
+    where = _where(clips)
+    if pair.verdict == "too short":
+        return f"Too little speech to tell {first} and {second} apart"
+    if pair.verdict == "alike":
+        return f"{first} and {second} can't be told apart {where}"
+    better, worse = (first, second) if pair.verdict == "first" else (second, first)
+    return f"{better} makes fewer errors than {worse} {where}: more than chance would explain ({_chance(pair)})"
+
+
+def groups(pairs: Sequence[Pair]) -> tuple[tuple[str, ...], ...]:
+    """The largest sets of contenders of which no two can be told apart, fewest errors first.
+
+    A contender may be in several: A and B alike, B and C alike, and yet A better than C. One that differs from all
+    others stands alone.
+    """
+    names = _by_errors(pairs)
+    alike: dict[str, set[str]] = {name: set() for name in names}
+    for pair in pairs:
+        if pair.verdict in ("alike", "too short"):
+            alike[pair.first].add(pair.second)
+            alike[pair.second].add(pair.first)
+    place = {name: position for position, name in enumerate(names)}
+    found = sorted(sorted(place[name] for name in together) for together in _cliques(set(), set(names), set(), alike))
+    return tuple(tuple(names[position] for position in together) for together in found)
+
+
+def summary(pairs: Sequence[Pair], labels: Mapping[str, str], *, clips: int = 1) -> tuple[str, ...]:
+    """The pairs in few sentences: one each up to three contenders; for more, who beats whom and who can't be told apart.
+
+    Args:
+        labels: what people call each contender. Untrusted, and so is what is returned.
+        clips: how many the pairs were held against each other on.
+    """
+    names = _by_errors(pairs)
+    if len(names) <= 3:
+        return tuple(in_words(pair, labels, clips=clips) for pair in pairs)
+    beaten: dict[str, list[str]] = {name: [] for name in names}
+    too_short = set()
+    for pair in pairs:
+        if pair.verdict in ("first", "second"):
+            better, worse = (pair.first, pair.second) if pair.verdict == "first" else (pair.second, pair.first)
+            beaten[better].append(worse)
+        elif pair.verdict == "too short":
+            too_short |= {(pair.first, pair.second), (pair.second, pair.first)}
+    winners: dict[tuple[str, ...], list[str]] = {}  # who beat the same are told of together
+    for name in names:
+        if beaten[name]:
+            winners.setdefault(tuple(sorted(beaten[name], key=names.index)), []).append(name)
+    sentences = []
+    for losers, better_ones in winners.items():
+        makes = "makes" if len(better_ones) == 1 else "each make"
+        sentences.append(
+            f"{_listed(better_ones, labels)} {makes} fewer errors than {_listed(losers, labels)} {_where(clips)}: "
+            "more than chance would explain"
+        )
+    for together in groups(pairs):
+        if len(together) > 1 and all(both in too_short for both in combinations(together, 2)):
+            sentences.append(f"Too little speech to tell {_listed(together, labels)} apart")
+        elif len(together) > 1:
+            sentences.append(f"{_listed(together, labels)} can't be told apart {_where(clips)}")
+    return tuple(sentences)
+
+
+def _one_after_another(alignments: Sequence[Alignment], apart: int) -> NDArray[np.int64]:
+    """``error_places`` of all clips, with enough right words between them that no stretch goes from one into the next."""
+    between = np.zeros(2 * apart + 1, np.int64)  # odd, so that words stay at odd places
+    pieces: list[NDArray[np.int64]] = []
+    for alignment in alignments:
+        pieces += [error_places(alignment), between]
+    return np.concatenate(pieces[:-1])
+
+
+def _pair(one: str, other: str, first: NDArray[np.int64], second: NDArray[np.int64], words: int, grain: int) -> Pair:
+    differences = segment_differences(first, second, APART_WORDS * grain, LONGEST_WORDS * grain)
+    telling = int(np.count_nonzero(differences))
+    rate = float(first.sum() - second.sum()) / words
+    if telling >= FEWEST_FOR_NORMAL:
+        _, p = matched_pairs(differences)
+        method = f"matched pairs (MAPSSWE), {len(differences)} stretches"
+    elif words < SHORTEST_WORDS * grain and 2.0 ** (1 - telling) >= SIGNIFICANT:  # the least p that so few can have
+        return Pair(one, other, rate, len(differences), None, None, "too short")
+    else:
+        p = sign_flips(differences)
+        method = f"matched pairs (MAPSSWE), {len(differences)} stretches, exact"
+    return Pair(one, other, rate, len(differences), p, None, "alike", method)
+
+
+def _corrected(tested: Sequence[Pair]) -> tuple[Pair, ...]:
+    """The pairs with Holm's correction (Holm 1979) and the verdicts that follow from it."""
+    order = sorted((pair.p, position) for position, pair in enumerate(tested) if pair.p is not None)
+    done = list(tested)
+    corrected = 0.0
+    for rank, (p, position) in enumerate(order):
+        corrected = max(corrected, min(1.0, (len(order) - rank) * p))
+        pair = tested[position]
+        verdict: Verdict = "alike"
+        if corrected < SIGNIFICANT:
+            verdict = "first" if pair.difference < 0 else "second"
+        done[position] = replace(pair, corrected_p=corrected, verdict=verdict)
+    return tuple(done)
+
+
+def _by_errors(pairs: Iterable[Pair]) -> list[str]:
+    """Names of all contenders, fewest errors first: the differences of one to all others add up to its rate, bar a constant."""
+    worse: dict[str, float] = {}
+    for pair in pairs:
+        worse[pair.first] = worse.get(pair.first, 0.0) + pair.difference
+        worse[pair.second] = worse.get(pair.second, 0.0) - pair.difference
+    return sorted(worse, key=lambda name: worse[name])
+
+
+def _cliques(chosen: set[str], open_: set[str], done: set[str], alike: Mapping[str, set[str]]) -> list[set[str]]:
+    """Largest sets all of whose members are alike (Bron and Kerbosch 1973, with a pivot)."""
+    if not open_:
+        return [] if done else [chosen]
+    pivot = max(sorted(open_ | done), key=lambda name: len(alike[name] & open_))
+    found = []
+    for name in sorted(open_ - alike[pivot]):
+        found += _cliques(chosen | {name}, open_ & alike[name], done & alike[name], alike)
+        open_, done = open_ - {name}, done | {name}
+    return found
+
+
+def _where(clips: int) -> str:
+    return "on this clip" if clips == 1 else "on these clips"
+
+
+def _chance(pair: Pair) -> str:
+    """ "p = 0.004 after correction"."""
+    p = pair.corrected_p if pair.corrected_p is not None else 1.0
+    told = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return told if p == pair.p else f"{told} after correction"
+
+
+def _listed(names: Sequence[str], labels: Mapping[str, str]) -> str:
+    """ "A, B and C"."""
+    told = [labels.get(name, name) for name in names]
+    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
