@@ -1,17 +1,34 @@
-"""What an error rate does not say: key terms, names, numbers, punctuation, invented text, the longest wrong stretch."""
+"""What an error rate does not say: key terms, names, numbers, letter case, punctuation, the longest wrong stretch.
+
+All of it is read off the alignment that the rate was counted from, so a word is kept here exactly if it is no error there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate
 from types import MappingProxyType
-from typing import Literal
 
 from comparisons.align import Alignment
-from comparisons.normalise import Normaliser
+from comparisons.hallucinations import SUSPICIONS as SUSPICIONS
+from comparisons.hallucinations import Flag as Flag
+from comparisons.hallucinations import Suspicion as Suspicion
+from comparisons.hallucinations import flags
+from comparisons.normalise import Normaliser, is_spaced
+from comparisons.pieces import Pieces, pieces
+from comparisons.score import Unit
+from comparisons.wording import Span, core, has_case, is_capital, names, numbers, punctuation, words
 from runners.base import Transcript
 
-Suspicion = Literal["loop", "over silence", "too fast", "empty"]
+MOST_KEY_TERMS = 500
+LONGEST_KEY_TERM = 200
+"""Characters."""
+LONGEST_QUOTE = 400
+"""Characters of a wrong stretch that are kept: a system in a loop adds thousands of words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +39,38 @@ class Kept:
     of: int
     missing: tuple[str, ...] = ()
     """What is not, each as the reference writes it, in order. Untrusted."""
+    added: int | None = None
+    """How many the transcript has that the reference does not have there; None if nobody counted."""
 
+    @property
+    def recall(self) -> float | None:
+        """Fraction of the reference's that were kept; None if it has none."""
+        return self.kept / self.of if self.of else None
 
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A stretch of a transcript that was hardly said."""
+    @property
+    def precision(self) -> float | None:
+        """Fraction of the transcript's that the reference has too; None if it has none, or nobody counted."""
+        has = self.kept + self.added if self.added is not None else 0
+        return self.kept / has if has else None
 
-    suspicion: Suspicion
-    text: str
-    """What it is, for people: "“thank you” 14 times in a row". Holds untrusted text."""
-    start: float | None = None
-    """Seconds from the start of the clip, where known."""
-    end: float | None = None
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of recall and precision: 2 kept / (of + kept + added). None if nobody counted, or with none at all."""
+        if self.added is None or not self.of + self.kept + self.added:
+            return None
+        return 2 * self.kept / (self.of + self.kept + self.added)
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A run of words that are all wrong."""
+    """A run of errors without a right word in it."""
 
     words: int
-    """Of the reference."""
+    """How many errors it holds: words substituted, left out or added; characters where those are what is counted."""
     reference: str
     """What was said there; "" if the system only added words. Untrusted."""
     hypothesis: str
-    """What the system has there. Untrusted."""
+    """What the system has there; "" if it only left words out. Untrusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +78,7 @@ class Measures:
     """Of one transcript; what needs a reference is None without one, and where the reference has none of it."""
 
     words: int
+    """Raw ones, characters if ``unit`` says so."""
     words_per_minute: float
     flags: tuple[Flag, ...] = ()
     key_terms: Kept | None = None
@@ -61,9 +87,25 @@ class Measures:
     capitals: Kept | None = None
     punctuation: Kept | None = None
     longest_wrong: Stretch | None = None
+    """None also where nothing is wrong."""
+    unit: Unit = "word"
+    """What ``words`` counts: characters in scripts without spaces."""
 
 
-EXPLAINED: Mapping[str, str] = MappingProxyType({})
+EXPLAINED: Mapping[str, str] = MappingProxyType(
+    {
+        "words": "How many words the system wrote; characters in scripts without spaces.",
+        "words_per_minute": "Words the system wrote for each minute of the clip; calm English speech has 120 to 180.",
+        "flags": "Places where the text was hardly said: loops, text over silence, faster than anybody speaks, nothing.",
+        "key_terms": "How many of your terms came out, each time they were said; other forms of a word count as missed.",
+        "names": "How many words with a capital inside a sentence (names, mostly; in German all nouns) were heard right.",
+        "numbers": "How many numbers, in digits or English words, were heard right; each number counts as one.",
+        "capitals": "Of the words heard right that have a capital, how many got one; writing more than there are lowers F1.",
+        "punctuation": "How many commas, full stops, question marks and so on stand after the right word; extra ones lower F1.",
+        "longest_wrong": "The longest run of errors without one right word in between: where listening pays most.",
+        "unit": "What is counted as a word.",
+    }
+)
 """A line of explanation for each field of ``Measures``."""
 
 
@@ -84,6 +126,245 @@ def measures(
         silences: (start, end) of every silence in it.
         alignment: of reference and transcript, by ``normaliser``.
         key_terms: what must not be missed: names, products, drugs.
+
+    Raises:
+        ValueError: the alignment is of other texts, or was made with another normaliser.
     """
-    words = len(transcript.text.split())
-    return Measures(words, 60 * words / seconds if seconds else 0.0)
+    unit: Unit = "word" if is_spaced(None, transcript.text) else "character"
+    words = len(transcript.text.split()) if unit == "word" else sum(map(str.isalnum, transcript.text))
+    per_minute = 60 * words / seconds if seconds else 0.0
+    flagged = flags(transcript, seconds, silences, reference)
+    if reference is None or alignment is None or normaliser is None:
+        return Measures(words, per_minute, flagged, unit=unit)
+    held = _Held(reference, transcript.text, alignment, normaliser)
+    return Measures(
+        words,
+        per_minute,
+        flagged,
+        key_terms=_key_terms(held, key_terms),
+        names=_runs(held, held.said.names),
+        numbers=_runs(held, held.said.numbers),
+        capitals=_capitals(held),
+        punctuation=_punctuation(held),
+        longest_wrong=_longest_wrong(held),
+        unit=unit,
+    )
+
+
+def key_terms_in(text: str) -> tuple[str, ...]:
+    """The key terms of a list that somebody wrote, cut at commas, semicolons and line breaks; each once, in order.
+
+    Raises:
+        ValueError: there are more than 500, or one is longer than 200 characters.
+    """
+    terms = tuple(dict.fromkeys(filter(None, (" ".join(term.split()) for term in re.split(r"[,;\n\r，；、]", text)))))
+    if len(terms) > MOST_KEY_TERMS:
+        raise ValueError(f"There are {len(terms)} key terms; give at most {MOST_KEY_TERMS}.")
+    for term in terms:
+        if len(term) > LONGEST_KEY_TERM:
+            raise ValueError(
+                f"The key term “{term[:40]}…” has {len(term)} characters; give at most {LONGEST_KEY_TERM},"
+                " and put a comma or a new line between terms."
+            )
+    return terms
+
+
+_Run = tuple[str, int, int]
+"""Text as it was written, and its first token and last + 1."""
+
+
+class _Side:
+    """A text as it was written, and where in it is what. Untrusted."""
+
+    def __init__(self, text: str, cut: Pieces) -> None:
+        self.raw = text
+        self.tokens = cut.tokens
+        self._cut = cut
+        self._cut_pieces = [piece for piece, _ in cut.cuts]
+        self._cut_tokens = [token for _, token in cut.cuts]
+        # White space apart, the pieces are the raw text cut up, so a piece is found by the characters before it.
+        self._before = [0, *accumulate(map(len, cut.texts))]
+
+    def run(self, span: Span) -> _Run:
+        """A stretch of the raw text, in whole pieces, with the tokens of the groups it is in; maybe none."""
+        first = bisect_right(self._before, span.start) - 1
+        last = bisect_left(self._before, span.end)
+        begin = self._cut_tokens[bisect_right(self._cut_pieces, first) - 1]
+        end = self._cut_tokens[bisect_left(self._cut_pieces, last)]
+        return self._cut.text(first, last), begin, end
+
+    def written(self, first: int, last: int) -> str:
+        """Some tokens in a row, as they were written; "" for none."""
+        if first >= last:
+            return ""
+        begin = bisect_right(self._cut_tokens, first) - 1
+        end = bisect_left(self._cut_tokens, last)
+        return self._cut.text(self._cut_pieces[begin], self._cut_pieces[end])
+
+    @cached_property
+    def names(self) -> list[_Run]:
+        return [run for run in map(self.run, names(self.raw)) if run[1] < run[2]]
+
+    @cached_property
+    def numbers(self) -> list[_Run]:
+        return [run for run in map(self.run, numbers(self.raw)) if run[1] < run[2]]
+
+    @cached_property
+    def has_case(self) -> bool:
+        return has_case(self.raw)
+
+    @cached_property
+    def words(self) -> list[_Run]:
+        """The raw words with a letter and with tokens of their own, without the punctuation around them."""
+        found: list[_Run] = []
+        for span, word in words(self.raw):
+            _, first, last = self.run(span)
+            if first == last:
+                continue
+            if found and found[-1][2] > first:  # "twenty one": nobody knows which of the tokens is whose
+                found[-1] = "", found[-1][1], last
+            else:
+                found.append((word, first, last))
+        return [run for run in found if run[0]]
+
+    @cached_property
+    def marks(self) -> dict[int, tuple[str, str]]:
+        """For each token after which punctuation stands: its kind, and the word with it."""
+        found: dict[int, tuple[str, str]] = {}
+        for mark in punctuation(self.raw):
+            text, first, last = self.run(Span(max(0, mark.after - 1), mark.after))
+            word = core(text)
+            if last > 0 and (first < last or not word):  # that of a filler, which the normaliser drops, is nobody's
+                found.setdefault(last - 1, (mark.kind, word + mark.kind))
+        return found
+
+
+@lru_cache(maxsize=16)
+def _side(text: str, normaliser: Normaliser, unit: Unit) -> _Side:
+    """Kept for a while: a reference is held against many transcripts, and each against many references."""
+    return _Side(text, pieces(text, normaliser, unit))
+
+
+class _Held:
+    """Reference and transcript as they were written, and what became of each token."""
+
+    def __init__(self, reference: str, hypothesis: str, alignment: Alignment, normaliser: Normaliser) -> None:
+        # Words that are all one letter long are their own characters, so this decides rightly wherever it matters.
+        letters = all(len(token) == 1 for side in (alignment.reference, alignment.hypothesis) for token in side)
+        self.unit: Unit = "character" if letters else "word"
+        self.said = _side(reference, normaliser, self.unit)
+        self.heard = _side(hypothesis, normaliser, self.unit)
+        if self.said.tokens != alignment.reference or self.heard.tokens != alignment.hypothesis:
+            raise ValueError("The alignment is not one of these two texts.")
+        self.alignment = alignment
+        self.normaliser = normaliser
+        self.partner: list[int | None] = [None] * len(self.said.tokens)
+        """For each token of the reference the one it was aligned with, right or wrong; None if it was left out."""
+        wrong, wrong_heard = [0], [0]
+        for kind, i1, i2, j1, j2 in alignment.chunks:
+            if kind in ("hit", "substitution"):
+                self.partner[i1:i2] = range(j1, j2)
+            wrong += [int(kind != "hit")] * (i2 - i1)
+            wrong_heard += [int(kind != "hit")] * (j2 - j1)
+        self._wrong = list(accumulate(wrong))
+        self._wrong_heard = list(accumulate(wrong_heard))
+
+    def is_right(self, first: int, last: int) -> bool:
+        """Whether all tokens of a stretch of the reference are hits."""
+        return self._wrong[first] == self._wrong[last]
+
+    def is_heard_right(self, first: int, last: int) -> bool:
+        """Whether all tokens of a stretch of the transcript are hits."""
+        return self._wrong_heard[first] == self._wrong_heard[last]
+
+
+def _key_terms(held: _Held, key_terms: Sequence[str]) -> Kept | None:
+    tokenise = held.normaliser.words if held.unit == "word" else held.normaliser.characters
+    terms = sorted({tuple(tokenise(term)) for term in key_terms} - {()}, key=lambda term: (-len(term), term))
+    if not terms:
+        return None
+    said = sorted(_places(held.said.tokens, terms))
+    missing = []
+    for first, last in said:
+        begin, end = held.partner[first], held.partner[last - 1]
+        # All there, and nothing added in between.
+        if not held.is_right(first, last) or begin is None or end is None or end - begin != last - 1 - first:
+            missing.append(held.said.written(first, last))
+    added = sum(not held.is_heard_right(first, last) for first, last in _places(held.heard.tokens, terms))
+    return Kept(len(said) - len(missing), len(said), tuple(missing), added) if said else None
+
+
+def _places(tokens: Sequence[str], terms: Iterable[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
+    """Where the terms stand, longer ones first; what one term has taken is not counted for another."""
+    places: dict[str, list[int]] = {}
+    for number, token in enumerate(tokens):
+        places.setdefault(token, []).append(number)
+    taken: set[int] = set()
+    for term in terms:
+        for first in places.get(term[0], ()):
+            last = first + len(term)
+            if tuple(tokens[first:last]) == term and taken.isdisjoint(range(first, last)):
+                taken.update(range(first, last))
+                yield first, last
+
+
+def _runs(held: _Held, runs: Sequence[_Run]) -> Kept | None:
+    missing = tuple(core(text) for text, first, last in runs if not held.is_right(first, last))
+    return Kept(len(runs) - len(missing), len(runs), missing) if runs else None
+
+
+def _capitals(held: _Held) -> Kept | None:
+    if not held.said.has_case:
+        return None
+    heard = {first: (last, text) for text, first, last in held.heard.words}
+    kept = added = 0
+    missing = []
+    for text, first, last in held.said.words:
+        begin = held.partner[first]
+        if begin is None or begin not in heard or not held.is_right(first, last):
+            continue
+        end, other = heard[begin]
+        if end - begin != last - first:
+            continue
+        if not is_capital(text):
+            added += is_capital(other)
+        elif is_capital(other):
+            kept += 1
+        else:
+            missing.append(text)
+    return Kept(kept, kept + len(missing), tuple(missing), added) if kept or missing else None
+
+
+def _punctuation(held: _Held) -> Kept | None:
+    said, heard = held.said.marks, held.heard.marks
+    if not said:
+        return None
+    missing = []
+    for token, (kind, shown) in said.items():
+        partner = held.partner[token]
+        if partner is None or heard.get(partner, ("", ""))[0] != kind:
+            missing.append(shown)
+    kept = len(said) - len(missing)
+    return Kept(kept, len(said), tuple(missing), len(heard) - kept)
+
+
+def _longest_wrong(held: _Held) -> Stretch | None:
+    best = run = (0, 0, 0, 0, 0)  # errors, then first and last + 1 token of the reference and of the transcript
+    is_open = False
+    for kind, i1, i2, j1, j2 in held.alignment.chunks:
+        if kind == "hit":
+            is_open = False
+            continue
+        errors = max(i2 - i1, j2 - j1)
+        run = (run[0] + errors, run[1], i2, run[3], j2) if is_open else (errors, i1, i2, j1, j2)
+        is_open = True
+        if run[0] > best[0]:
+            best = run
+    errors, i1, i2, j1, j2 = best
+    if not errors:
+        return None
+    return Stretch(errors, _shortened(held.said.written(i1, i2)), _shortened(held.heard.written(j1, j2)))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1].rstrip() + "…"
