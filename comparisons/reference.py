@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 
+from comparisons.align import steps
+from comparisons.captions import captions, look_like_captions
+from comparisons.manifests import entries, of_clip
+from comparisons.normalise import is_spaced
 from runners.base import Segment
+
+SUFFIXES = (".txt", ".srt", ".vtt", ".json", ".jsonl")
+"""Of the files that are read; others are read by what is in them."""
+MOST_BYTES = 32 * 1024 * 1024
+"""Of a file: a manifest of some 100 000 utterances."""
+MOST_CHARACTERS = 1_000_000
+"""Of a reference: some fifteen hours of speech."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +36,110 @@ class Reference:
     original: str | None = None
     """What it was before a person edited it here; None if nobody has."""
 
+    @classmethod
+    def seeded(cls, text: str, seed: str, label: str) -> Reference:
+        """A reference that starts as a system's text, or the majority's."""
+        return cls(text.strip(), seed=seed, seed_label=label)
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether a person has changed it here."""
+        return self.original is not None
+
+    @property
+    def label(self) -> str:
+        """What it is called wherever it is shown: "reference seeded by Moonshine, edited". Untrusted."""
+        seed = self.seed_label or self.seed
+        return "reference" + (f" seeded by {seed}" if seed is not None else "") + (", edited" if self.is_edited else "")
+
+    def edited(self, text: str) -> Reference:
+        """The same with another text; what it was at first is kept, and its times wherever words were left alone."""
+        text = text.strip()
+        if text == self.text:
+            return self
+        first = self.text if self.original is None else self.original
+        return replace(self, text=text, segments=_moved(self.segments, text), original=None if text == first else first)
+
+    def restored(self) -> Reference:
+        """What it was before it was edited."""
+        return self if self.original is None else self.edited(self.original)
+
+
+def read_reference(content: bytes, name: str, source: str | None = None) -> Reference:
+    """The reference that a file holds: plain text, captions (SubRip, WebVTT), or JSON (see ``comparisons.manifests``).
+
+    Args:
+        name: of the file, which says what is in it; where it doesn't, the content is asked.
+        source: file name of the clip, by which its entry of a manifest is found; None if that is not known.
+
+    Raises:
+        ValueError: it cannot be read, or holds no reference for this clip; the message says where and what to do.
+    """
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"This file is larger than {MOST_BYTES // 1024**2} MB: take the part of it that is this clip's.")
+    text = text_of(content)
+    suffix = PurePath(name.replace("\\", "/")).suffix.lower()
+    if suffix in (".srt", ".vtt") or (suffix not in (".json", ".jsonl") and look_like_captions(text)):
+        segments = captions(text)
+        reference = Reference("\n".join(segment.text for segment in segments), segments)
+    elif suffix in (".json", ".jsonl") or (suffix != ".txt" and text.startswith(("{", "["))):
+        entry = of_clip(entries(text), source)
+        reference = Reference(entry.text, entry.segments, entry.seed, entry.seed_label, entry.original)
+    else:
+        reference = Reference(text)
+    if len(reference.text) > MOST_CHARACTERS:
+        raise ValueError(f"This reference is longer than {MOST_CHARACTERS:,} characters: take the part that is this clip's.")
+    return reference
+
 
 def text_of(content: bytes) -> str:
-    """The text of a file's content, without white space around it: UTF-8, UTF-16 with its mark, else Latin-1.
+    """The text of a file's content, without white space around it: UTF-8, UTF-16 with its mark, else Windows' Latin.
 
     Raises:
         ValueError: it is not text.
     """
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
+    encodings = ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252")
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
         text = content.decode("latin-1")
     if "\0" in text:
         raise ValueError("This is not a text file.")
     return text.strip()
+
+
+def _moved(segments: tuple[Segment, ...], text: str) -> tuple[Segment, ...]:
+    """Segments of a text that was edited: new words go to the segment in which they stand."""
+    if not segments or not text:
+        return ()
+    spaced = is_spaced(None, text)
+
+    def parts(passage: str) -> list[str]:
+        return passage.split() if spaced else [character for character in passage if not character.isspace()]
+
+    before: list[str] = []
+    ends: list[int] = []
+    for segment in segments:
+        before += parts(segment.text)
+        ends.append(len(before))
+    after = parts(text)
+    stretches = steps(before, after)
+    made: list[Segment] = []
+    begin = 0
+    for segment, end in zip(segments, ends, strict=True):
+        # The step in which the segment's last word was kept or replaced says where the segment ends now.
+        number = bisect_left(stretches, end, key=lambda step: step[2])
+        place = len(after)
+        if number < len(stretches):
+            _, i1, i2, j1, j2 = stretches[number]
+            place = min(j1 + end - i1, j2) if i2 > i1 else j2
+        if end == len(before):
+            place = len(after)
+        if place > begin:
+            made.append(replace(segment, text=(" " if spaced else "").join(after[begin:place])))
+        begin = max(begin, place)
+    return tuple(made)
