@@ -1,15 +1,28 @@
 """Transcripts side by side: passages of the clip, in each what every system has there, held against one anchor.
 
 The anchor is the reference, the majority, or one of the contenders ("A against B").
+
+    anchor   Send the notes to everyone.                | Then we meet on Tuesday.
+    A        Send     notes to everyone.                | Then we meat on Tuesday.
+    B        Send the note  to everyone. Thank you.     | Then we meet     Tuesday.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from comparisons.compare import Comparison
-from comparisons.marks import Mark
+from comparisons.align import align
+from comparisons.compare import Column, Comparison
+from comparisons.consensus import consensus
+from comparisons.marks import Mark, marks
+from comparisons.passages import cuts
+from comparisons.pieces import Pieces, known_pieces, pieces, timed
+from comparisons.score import Unit
+from comparisons.times import with_times
+from runners.base import Transcript
 
 Anchor = Literal["reference", "majority", "contender", "none"]
 MAJORITY = "majority"
@@ -34,10 +47,10 @@ class Passage:
     """A stretch of the clip, a row across all sides."""
 
     start: float | None
-    """Seconds from the start of the clip."""
+    """Seconds from the start of the clip; None where there is nothing."""
     end: float | None
     anchor: tuple[Mark, ...]
-    """The anchor's own words; empty without an anchor. ``Mark.support`` is set where it is the majority."""
+    """The anchor's own words, one mark each; empty without an anchor. ``Mark.support`` is set where it is the majority."""
     cells: tuple[tuple[Mark, ...], ...]
     """What each side has, in their order."""
 
@@ -48,25 +61,189 @@ class SideBySide:
 
     kind: Anchor
     label: str
-    """What the anchor is called: "Reference", "Majority of 4", "Moonshine". Untrusted."""
+    """What the anchor is called: "Reference", "Majority of 4", "Moonshine". Untrusted. "" without an anchor."""
     against: str | None
     """REFERENCE, MAJORITY or the name of the contender; None without an anchor."""
     sides: tuple[Side, ...]
     passages: tuple[Passage, ...]
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What the sides are held against, and how each of them stands to it."""
+
+    kind: Anchor
+    label: str
+    words: tuple[Mark, ...]
+    columns: tuple[Column, ...]
+    """Of the sides."""
+    marks: tuple[tuple[Mark, ...], ...]
+    """Of each side."""
+    silent: frozenset[int] = frozenset()
+    """Words of the anchor that count for nothing."""
+
+
 def anchors(comparison: Comparison) -> tuple[tuple[str, str], ...]:
-    """What the transcripts can be held against: (``against``, label), the usual one first."""
-    return ()
+    """What the transcripts can be held against: (``against``, label), the usual one first. Labels are untrusted."""
+    columns = _columns(comparison)
+    found = [(REFERENCE, "Reference")] if comparison.reference is not None and columns else []
+    if len(columns) >= 3:
+        found.append((MAJORITY, f"Majority of {len(columns)}"))
+    if len(columns) >= 2:
+        found += [(column.contender.name, column.contender.label) for column in columns]
+    return tuple(found)
 
 
 def side_by_side(comparison: Comparison, against: str | None = None) -> SideBySide:
-    """The finished transcripts of a comparison, in passages.
+    """The finished transcripts of a comparison, in passages, in the order of its columns.
+
+    Every raw word of every transcript stands in exactly one passage, in order. All times are known: a system's own, or
+    interpolated and marked so.
 
     Args:
-        against: one of ``anchors``; None takes the first, and no anchor where there is none.
+        against: one of ``anchors``; None takes the first, and no anchor where there is none. A contender that is the
+            anchor is not among the sides.
 
     Raises:
         ValueError: it cannot be held against that.
     """
-    raise NotImplementedError
+    offered = dict(anchors(comparison))
+    if against is None:
+        against = next(iter(offered), None)
+    elif against not in offered:
+        raise ValueError(f"Nothing can be held against {against!r}. Choose one of: {', '.join(offered) or 'nothing'}.")
+    columns = _columns(comparison)
+    if against is None:
+        held = _Held("none", "", (), columns, tuple(column.marks for column in columns))
+    elif against == REFERENCE:
+        held = _against_reference(comparison, columns)
+    elif against == MAJORITY:
+        held = _against_majority(comparison, columns)
+    else:
+        held = _against_contender(comparison, columns, against)
+    words, sides = with_times(held.words, held.marks, comparison.seconds, comparison.silences)
+    return SideBySide(
+        kind=held.kind,
+        label=held.label,
+        against=against,
+        sides=tuple(
+            Side(column.contender.name, column.contender.label, _is_timed(side))
+            for column, side in zip(held.columns, sides, strict=True)
+        ),
+        passages=_passages(words, sides, held.silent, _unit(comparison)),
+    )
+
+
+def _columns(comparison: Comparison) -> tuple[Column, ...]:
+    """Those that have a transcript of what was said."""
+    return tuple(column for column in comparison.columns if column.state == "ok" and column.contender.is_scored)
+
+
+def _transcript(column: Column) -> Transcript:
+    if column.result is None or column.result.transcript is None:
+        raise ValueError(f"{column.contender.name!r} has no transcript.")
+    return column.result.transcript
+
+
+def _unit(comparison: Comparison) -> Unit:
+    return "character" if comparison.metric == "cer" else "word"
+
+
+def _against_reference(comparison: Comparison, columns: tuple[Column, ...]) -> _Held:
+    reference = comparison.reference
+    assert reference is not None  # noqa: S101  # for mypy: ``anchors`` offers it only then
+    unit = _unit(comparison)
+    read = pieces(reference.text, comparison.normaliser, unit)
+    words = _words(read, *timed(read.texts, reference.segments, unit))
+    return _Held(
+        "reference", "Reference", words, columns, tuple(_placed(column.marks, len(words)) for column in columns), read.silent
+    )
+
+
+def _placed(side: tuple[Mark, ...], words: int) -> tuple[Mark, ...]:
+    """Marks that stand somewhere: those of a transcript that could not be scored are laid evenly along the words."""
+    if all(mark.at is not None for mark in side):
+        return side
+    return tuple(replace(mark, at=i * words // len(side)) for i, mark in enumerate(side))
+
+
+def _against_majority(comparison: Comparison, columns: tuple[Column, ...]) -> _Held:
+    unit, normaliser = _unit(comparison), comparison.normaliser
+    transcripts = [_transcript(column) for column in columns]
+    agreed = consensus([transcript.text for transcript in transcripts], normaliser, unit)
+    read = known_pieces([(piece.text, piece.after, piece.tokens) for piece in agreed.pieces], agreed.tokens)
+    words = tuple(
+        Mark(piece.text, "plain", after=piece.after, at=at, support=piece.support) for at, piece in enumerate(agreed.pieces)
+    )
+    held = tuple(
+        marks(read, transcript, alignment, normaliser, unit)
+        for transcript, alignment in zip(transcripts, agreed.alignments, strict=True)
+    )
+    return _Held("majority", f"Majority of {len(columns)}", words, columns, held)
+
+
+def _against_contender(comparison: Comparison, columns: tuple[Column, ...], against: str) -> _Held:
+    unit, normaliser = _unit(comparison), comparison.normaliser
+    anchor = next(column for column in columns if column.contender.name == against)
+    said = _transcript(anchor)
+    read = pieces(said.text, normaliser, unit)
+    others = tuple(column for column in columns if column is not anchor)
+    held = []
+    for column in others:
+        heard = _transcript(column)
+        alignment = align(read.tokens, pieces(heard.text, normaliser, unit).tokens)
+        held.append(marks(read, heard, alignment, normaliser, unit))
+    words = _words(read, *timed(read.texts, said.words or said.segments, unit))
+    return _Held("contender", anchor.contender.label, words, others, tuple(held), read.silent)
+
+
+def _words(read: Pieces, starts: Sequence[float | None], ends: Sequence[float | None]) -> tuple[Mark, ...]:
+    """The anchor's own words."""
+    return tuple(
+        Mark(text, "plain", None, start, end, after, at)
+        for at, (text, after, start, end) in enumerate(zip(read.texts, read.afters, starts, ends, strict=True))
+    )
+
+
+def _is_timed(side: Sequence[Mark]) -> bool:
+    """Whether most of its words have times of their own."""
+    said = [mark.is_interpolated for mark in side if mark.kind != "deletion"]
+    return sum(said) * 2 < len(said)
+
+
+def _passages(
+    words: tuple[Mark, ...], sides: tuple[tuple[Mark, ...], ...], silent: frozenset[int], unit: Unit
+) -> tuple[Passage, ...]:
+    if words:
+        places = cuts(words, sides, silent, unit)
+        at = [[mark.at or 0 for mark in side] for side in sides]
+        ranges = [
+            [*(bisect_left(mine, place) for place in places[:-1]), len(side)] for mine, side in zip(at, sides, strict=True)
+        ]
+    elif any(sides):
+        longest = max(sides, key=len)
+        own = cuts(longest, (), frozenset(), unit)
+        places = [0] * len(own)
+        starts = [longest[place].start or 0.0 for place in own[1:-1]]
+        ranges = [
+            [0, *(bisect_left([mark.start or 0.0 for mark in side], start) for start in starts), len(side)]
+            if side is not longest
+            else own
+            for side in sides
+        ]
+    else:
+        return ()
+    made = []
+    for row in range(len(places) - 1):
+        anchor = words[places[row] : places[row + 1]]
+        cells = tuple(side[mine[row] : mine[row + 1]] for side, mine in zip(sides, ranges, strict=True))
+        timers = [anchor] if anchor else [cell for cell in cells if cell]
+        made.append(
+            Passage(
+                min((marked[0].start for marked in timers if marked[0].start is not None), default=None),
+                max((marked[-1].end for marked in timers if marked[-1].end is not None), default=None),
+                anchor,
+                cells,
+            )
+        )
+    return tuple(made)
