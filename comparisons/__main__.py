@@ -13,15 +13,18 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from comparisons import history, report
 from comparisons.compare import Comparison, begin, fold
-from comparisons.normalise import NORMALISERS, choose
-from comparisons.reference import text_of
+from comparisons.manifests import entries
+from comparisons.measures import key_terms_in
+from comparisons.normalise import NORMALISERS, normaliser
+from comparisons.reference import Reference, read_reference, text_of
 from comparisons.run import Cancels, Comparing
+from comparisons.score import METRICS
 from runners.base import Clip, Contender, PromptError, RunnerError
 from runners.contenders import contender_for, unused
 from runners.events import Event, Finished
@@ -33,6 +36,8 @@ from runners.terminal import PipeClosed, plain, results
 RAN, WRONG_USAGE, ALL_SKIPPED, INTERRUPTED, PIPE_CLOSED = 0, 2, 3, 130, 141
 """Exit codes; the last two are what shells give for SIGINT and SIGPIPE."""
 
+MANIFEST = "give --reference-file a manifest (.json, .jsonl) with audio_filepath and text of each"
+
 GRACE_SECONDS = 15.0
 """How long an interrupted comparison waits for its runners to stop."""
 
@@ -42,8 +47,11 @@ A runner is named family (its default model) or family:model[@revision], where m
 to do by a prompt template after a #: "phi4-multimodal#verbatim,phi4-multimodal#readable" are two contenders. Only
 transcriptions are scored.
 
+A reference file is plain text, captions (.srt, .vtt), a transcript with segments (.json), or a manifest of several clips
+(.json, .jsonl; NeMo's keys are known) in which each clip finds its own reference by its file name.
+
 formats:
-  table   for people; several clips are followed by counts pooled over all
+  table   for people; several clips are followed by counts pooled over all, with who differs by more than chance
   json    one JSON object a clip, one a line, each printed as soon as its clip is done
   csv     a row for each clip and contender
   html    one file that needs nothing else
@@ -63,16 +71,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if wanted.reference is not None and wanted.reference_file is not None:
         parser.error("give --reference or --reference-file, not both")
-    if len(wanted.clips) > 1 and (wanted.reference is not None or wanted.reference_file is not None):
-        parser.error("a reference belongs to one clip, and there are several")
+    if len(wanted.clips) > 1 and wanted.reference is not None:
+        parser.error(f"a reference belongs to one clip, and there are several: {MANIFEST}")
     try:
         settings = read_settings(prompts_file=wanted.prompts)
-        reference = wanted.reference if wanted.reference_file is None else text_of(wanted.reference_file.read_bytes())
+        references = _references(wanted)
+        wanted.key_terms = _key_terms(wanted)
         contenders = _contenders(wanted, Templates.of(settings))
     except SettingsError as error:
         parser.error(str(error))
     except ValueError as error:
-        parser.error(f"{wanted.reference_file}: {error}")
+        parser.error(plain(str(error)))
     except OSError as error:
         parser.error(f"{error.filename or wanted.reference_file}: {error.strerror}")
     except RunnerError as error:
@@ -83,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--output: {wanted.output} cannot be written")
     try:
         with results() as out:
-            return _run(wanted, settings, contenders, reference, out)
+            return _run(wanted, settings, contenders, references, out)
     except PipeClosed:
         return PIPE_CLOSED
 
@@ -114,17 +123,72 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--prompts", metavar="F", type=Path, help="more prompt templates: TOML, or the page's export")
     parser.add_argument("--reference", metavar="TEXT", help='the true text; "" if nothing is said')
-    parser.add_argument("--reference-file", type=Path, metavar="F", help="a text file with the true text")
+    parser.add_argument(
+        "--reference-file", type=Path, metavar="F", help="a file with the true text: .txt, .srt, .vtt, .json, .jsonl"
+    )
     parser.add_argument(
         "--language", metavar="L", type=_language, help="ISO 639-1 code of the speech, e.g. en; default: left open"
     )
     parser.add_argument(
         "--normaliser", metavar="N", choices=tuple(NORMALISERS), help=f"{', '.join(NORMALISERS)}; default: by language"
     )
+    parser.add_argument("--metric", metavar="M", choices=tuple(METRICS), help=f"{', '.join(METRICS)}; default: by language")
+    parser.add_argument(
+        "--key-terms",
+        metavar="A,B,…",
+        action="append",
+        default=[],
+        help="what must not be missed: names, products, drugs; may be given more than once",
+    )
+    parser.add_argument("--key-terms-file", type=Path, metavar="F", help="a text file of them, one a line or with commas")
     parser.add_argument("--repeat", metavar="N", type=_positive, default=1, help="timed runs of each system; default: 1")
     parser.add_argument("--format", choices=("table", "json", "csv", "html"), default="table", help="default: table")
     parser.add_argument("--output", type=Path, metavar="F", help="write the results into a file instead")
     return parser
+
+
+def _references(wanted: argparse.Namespace) -> dict[Path, Reference]:
+    """The reference of each clip that has one.
+
+    Raises:
+        ValueError: the file cannot be read as references, or has none for one of the clips.
+        OSError: it cannot be read at all.
+    """
+    if wanted.reference is not None:
+        return {wanted.clips[0]: Reference(wanted.reference)}
+    path = wanted.reference_file
+    if path is None:
+        return {}
+    content = path.read_bytes()
+    try:
+        if len(wanted.clips) > 1 and not _names_files(content):
+            raise ValueError(f"it holds one reference, and there are several clips: {MANIFEST}")
+        return {clip: read_reference(content, path.name, clip.name) for clip in wanted.clips}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _names_files(content: bytes) -> bool:
+    """Whether it is a manifest that says which file each entry is about."""
+    try:
+        return all(entry.source is not None for entry in entries(text_of(content)))
+    except ValueError:
+        return False
+
+
+def _key_terms(wanted: argparse.Namespace) -> tuple[str, ...]:
+    """
+    Raises:
+        ValueError: there are too many, one is too long, or the file is none of text.
+        OSError: the file cannot be read.
+    """
+    texts = list(wanted.key_terms)
+    if wanted.key_terms_file is not None:
+        try:
+            texts.append(text_of(wanted.key_terms_file.read_bytes()))
+        except ValueError as error:
+            raise ValueError(f"{wanted.key_terms_file}: {error}") from error
+    return key_terms_in("\n".join(texts))
 
 
 def _names(text: str) -> list[str]:
@@ -177,7 +241,11 @@ def _writable(path: Path) -> bool:
 
 
 def _run(
-    wanted: argparse.Namespace, settings: Settings, contenders: list[Contender], reference: str | None, out: TextIO
+    wanted: argparse.Namespace,
+    settings: Settings,
+    contenders: list[Contender],
+    references: Mapping[Path, Reference],
+    out: TextIO,
 ) -> int:
     finished: list[Comparison] = []
     interrupted = False
@@ -188,7 +256,7 @@ def _run(
         progress = stack.enter_context(_Bar(len(wanted.clips) * len(contenders), shown))
         for path in wanted.clips:
             try:
-                clip = _decoded(path, settings, reference, wanted.language)
+                clip = _decoded(path, settings, references.get(path), wanted.language)
                 if pool is None:
                     pool = stack.enter_context(contextlib.closing(Pool.here(settings)))
             except (RunnerError, OSError) as error:
@@ -198,7 +266,14 @@ def _run(
             except KeyboardInterrupt:
                 interrupted = True
                 break
-            comparison = begin(clip, contenders, choose(wanted.normaliser, clip.language, clip.reference or ""))
+            comparison = begin(
+                clip,
+                contenders,
+                normaliser(wanted.normaliser) if wanted.normaliser is not None else None,
+                metric=wanted.metric,
+                reference=references.get(path),
+                key_terms=wanted.key_terms,
+            )
             cancels = Cancels()
             with Comparing(clip, contenders, pool, repeat=wanted.repeat, cancel=cancels) as comparing:
                 try:
@@ -238,14 +313,14 @@ def _run(
     return RAN if ran else ALL_SKIPPED
 
 
-def _decoded(path: Path, settings: Settings, reference: str | None, language: str | None) -> Clip:
+def _decoded(path: Path, settings: Settings, reference: Reference | None, language: str | None) -> Clip:
     from runners.audio import decode
 
     return decode(
         path,
         max_seconds=settings.max_clip_seconds,
         max_bytes=int(settings.max_file_mb * 1e6),
-        reference=reference,
+        reference=reference.text if reference is not None else None,
         language=language,
     )
 

@@ -1,7 +1,7 @@
 """Finished comparisons, kept as one JSON file each. Off unless a folder is set.
 
-A file holds what ``report.to_dict`` gives, and besides it the reference, the language and when it was kept: enough to
-score it again under another normaliser.
+A file holds what ``records.to_dict`` gives, and besides it the language, the clip's warnings and when it was kept: enough
+to score it again under another normaliser.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from comparisons.compare import Comparison
-from comparisons.report import to_dict
+from comparisons.records import to_dict
 
 
 def keep(comparison: Comparison, folder: Path, at: datetime | None = None) -> Path:
@@ -33,7 +33,6 @@ def keep(comparison: Comparison, folder: Path, at: datetime | None = None) -> Pa
     whole = {
         "kept_at": at.isoformat(timespec="seconds"),
         **to_dict(comparison),
-        "reference": comparison.reference.text if comparison.reference is not None else None,
         "language": comparison.language,
         "warnings": list(comparison.warnings),
     }

@@ -11,94 +11,26 @@ import csv
 import io
 import math
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comparisons import align, figures, measures
+from comparisons import align, figures, measures, records
 from comparisons.compare import Column, Comparison, Order, ordered
-from comparisons.score import Score, pooled
+from comparisons.pooling import pooled_pairs
+from comparisons.pooling import pooled_rows as pooled_rows
+from comparisons.records import agreements
+from comparisons.records import to_dict as to_dict
+from comparisons.score import Score
+from comparisons.significance import Pair, summary
+from comparisons.uncertainty import Interval
 
 if TYPE_CHECKING:
     import jinja2
     import pandas
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-@dataclass(frozen=True)
-class Pooled:
-    """One contender over several clips."""
-
-    name: str
-    label: str
-    clips: int
-    """On how many it ran."""
-    score: Score | None
-    """Σ errors / Σ reference words; None if nothing was scored, or not with one normaliser and unit throughout."""
-    rtf: float | None
-    """Σ seconds of work / Σ seconds of audio."""
-
-
-def to_dict(comparison: Comparison) -> dict[str, Any]:
-    """A comparison as JSON has it; the results in the order in which the contenders were chosen.
-
-    Rates are fractions, times seconds, memory MB of a million bytes. The four counts are words, or characters where
-    ``unit`` says so. ``scored`` is false for what was told to do something else than transcribe; ``cuts`` are the times at
-    which the clip was cut for a system that hears only so much at once.
-    """
-    return {
-        "clip": {"source": comparison.source, "seconds": _number(comparison.seconds)},
-        "normaliser": {"name": comparison.normaliser.name, "version": comparison.normaliser.version},
-        "results": [_result(column) for column in comparison.columns],
-    }
-
-
-def _result(column: Column) -> dict[str, Any]:
-    spec, result, score = column.contender.spec, column.result, column.score
-    prompt = column.contender.options.prompt
-    transcript = result.transcript if result else None
-    rtf = _number(result.rtf) if result else None
-    return {
-        "contender": column.contender.name,
-        "runner": spec.family,
-        "model": spec.model,
-        "status": column.state,
-        "transcript": transcript.text if transcript else None,
-        "error": result.error if result else None,
-        "stage": result.stage if result else None,
-        "wer": score.wer if score else None,
-        "cer": score.cer if score else None,
-        "hits": score.hits if score else None,
-        "substitutions": score.substitutions if score else None,
-        "deletions": score.deletions if score else None,
-        "insertions": score.insertions if score else None,
-        "seconds": _number(result.seconds) if result else None,
-        "runs": [_number(run) for run in result.runs] if result else [],
-        "load_seconds": _number(result.load_seconds) if result else None,
-        "rtf": rtf,
-        "rtfx": 1 / rtf if rtf else None,
-        "device": result.device if result else None,
-        "dtype": result.dtype if result else None,
-        "peak_memory_mb": round(result.peak_memory / 1e6, 1) if result and result.peak_memory is not None else None,
-        "fix": result.fix if result else None,
-        "unit": score.unit if score else None,
-        "revision": spec.revision,
-        "template": prompt.template if prompt else None,
-        "task": prompt.task if prompt else "transcription",
-        "prompt": prompt.text if prompt else None,
-        "scored": column.contender.is_scored,
-        "notes": list(transcript.notes) if transcript else [],
-        "oddities": list(column.oddities),
-        "cuts": [_number(cut) for cut in column.cuts],
-    }
-
-
-def _number(value: float | None) -> float | None:
-    """JSON has neither NaN nor infinity."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") -> pandas.DataFrame:
@@ -115,6 +47,8 @@ def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
             "State": figures.state_word(column.state),
             "WER %": _rounded(score.wer, 100, 1) if score else None,
             "CER %": _rounded(score.cer, 100, 1) if score else None,
+            "95 % from": _rounded(column.interval.low, 100, 1) if column.interval else None,
+            "95 % to": _rounded(column.interval.high, 100, 1) if column.interval else None,
             "S": score.substitutions if score else None,
             "I": score.insertions if score else None,
             "D": score.deletions if score else None,
@@ -126,10 +60,15 @@ def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
             "Device": figures.device(result.device) if result and result.device else None,
             "Precision": result.dtype if result else None,
             "Memory MB": _rounded(result.peak_memory, 1e-6, 0) if result else None,
+            "Agreement %": _rounded(agreed.get(column.contender.name), 100, 1),
+            "Key terms": _kept(column) if comparison.key_terms else None,
+            "Words a minute": _rounded(column.measures.words_per_minute, 1, 0) if column.measures else None,
+            "Reference": _cell(whence(comparison)),
             "Reason": _cell(result.error) if result else None,
             "Notes": _cell("; ".join(_remarks(column))) or None,
         }
         for comparison in _several(comparisons)
+        for agreed in [agreements(comparison)]
         for column in ordered(comparison, by)
         for score, result in [(column.score, column.result)]
     ]
@@ -138,30 +77,25 @@ def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
     return frame.astype(dict.fromkeys(counts, "Int64"))
 
 
+def _kept(column: Column) -> str | None:
+    kept = column.measures.key_terms if column.measures else None
+    return f"{kept.kept} of {kept.of}" if kept is not None else None
+
+
 def _rounded(value: float | None, factor: float, digits: int) -> float | None:
     return round(value * factor, digits) if value is not None and math.isfinite(value) else None
 
 
 def to_csv(comparisons: Comparison | Iterable[Comparison]) -> str:
     """A row for each column, with the names and units of ``to_dict``; what is a list there is one cell, runs and cuts
-    separated by spaces, notes and oddities by "; ".
+    separated by spaces, the others by "; ". Names that were once there stay, in their order; new ones follow.
 
     Text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
     out = io.StringIO()
     writer: Any = None
     for comparison in _several(comparisons):
-        whole = to_dict(comparison)
-        for result in whole["results"]:
-            row = {
-                "source": whole["clip"]["source"],
-                "clip_seconds": whole["clip"]["seconds"],
-                "normaliser": whole["normaliser"]["name"],
-                "normaliser_version": whole["normaliser"]["version"],
-                **result,
-                **{name: " ".join(str(each) for each in result[name]) for name in ("runs", "cuts")},
-                **{name: "; ".join(result[name]) for name in ("notes", "oddities")},
-            }
+        for row in records.flat(comparison):
             if writer is None:
                 writer = csv.DictWriter(out, list(row), lineterminator="\n")
                 writer.writeheader()
@@ -175,62 +109,71 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def pooled_rows(comparisons: Iterable[Comparison]) -> list[Pooled]:
-    """Each contender over all clips: counts are added up, rates never averaged. Best first, those that ran nowhere last."""
-    columns: dict[str, list[tuple[Comparison, Column]]] = {}
-    for comparison in comparisons:
-        for column in comparison.columns:
-            columns.setdefault(column.contender.name, []).append((comparison, column))
-    rows = []
-    for name, pairs in columns.items():
-        ran = [(comparison, column) for comparison, column in pairs if column.state == "ok"]
-        try:
-            whole = pooled(column.score for _, column in ran if column.score is not None)
-        except ValueError:
-            whole = None
-        timed = [
-            (column.result.seconds, comparison.seconds)
-            for comparison, column in ran
-            if column.result is not None and column.result.seconds is not None
-        ]
-        audio = sum(seconds for _, seconds in timed)
-        rtf = sum(work for work, _ in timed) / audio if audio else None
-        rows.append(Pooled(name, pairs[0][1].contender.label, len(ran), whole, rtf))
-
-    def place(row: Pooled) -> tuple[bool, float]:
-        rate = row.score.headline[1] if row.score else None
-        return not row.clips, float("inf") if rate is None else rate
-
-    return sorted(rows, key=place)
-
-
 def to_table(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") -> str:
     """Plain text for a terminal: a table and the transcripts of each clip, and a table over all where there are several."""
     several = _several(comparisons)
     parts = [_clip_text(comparison, by) for comparison in several]
     if len(several) > 1:
+        pooled = pooled_rows(several)
         rows = [["", "WER", "S I D of N", "CER", "RTF", "RTFx", "clips"]]
         rows += [
-            [_clean(row.label), *_rates(row.score, row.rtf), f"{row.clips} of {len(several)}"] for row in pooled_rows(several)
+            [_clean(row.label), *_rates(row.score, row.interval, row.rtf), f"{row.clips} of {len(several)}"] for row in pooled
         ]
-        parts.append(f"All {len(several)} clips, counts pooled\n" + _aligned(rows))
+        said = said_of_pairs(pooled_pairs(several), {row.name: row.label for row in pooled}, clips=len(several))
+        parts.append(
+            f"All {len(several)} clips, counts pooled\n" + _aligned(rows) + _below([row.interval for row in pooled], said)
+        )
     return "\n".join(parts)
 
 
+def said_of_pairs(pairs: Sequence[Pair], labels: Mapping[str, str], *, clips: int = 1) -> tuple[str, ...]:
+    """The few sentences that say which contenders differ by more than chance. Holds untrusted labels.
+
+    Args:
+        labels: of the contenders, by name.
+        clips: over how many the pairs were held against each other.
+    """
+    return summary(pairs, labels, clips=clips) if pairs else ()
+
+
+def whence(comparison: Comparison) -> str | None:
+    """What must be known of a reference wherever its rates are: "reference seeded by Moonshine, edited". Untrusted.
+
+    None if a person or a file gave it as it is, or if there is none.
+    """
+    reference = comparison.reference
+    seeded = reference is not None and (reference.seed is not None or reference.original is not None)
+    return reference.label if reference is not None and seeded else None
+
+
+def labels_of(comparison: Comparison) -> dict[str, str]:
+    """What people call the contenders, by name."""
+    return {column.contender.name: column.contender.label for column in comparison.columns}
+
+
 def _clip_text(comparison: Comparison, by: Order) -> str:
-    facts = [figures.clock(comparison.seconds), comparison.language, comparison.normaliser.label]
+    aligned = align.METHOD if comparison.reference is not None else None
+    facts = [figures.clock(comparison.seconds), comparison.language, comparison.normaliser.label, aligned]
     lines = [" · ".join([_clean(comparison.source), *(fact for fact in facts if fact)])]
     lines += [f"  note: {_clean(warning)}" for warning in comparison.warnings]
-    rows = [["", "WER", "S I D of N", "CER", "RTF", "RTFx", "time", "load", "ran on", "memory"]]
+    if said := whence(comparison):
+        lines.append(f"  {_clean(said)}")
+    columns, agreed = ordered(comparison, by), agreements(comparison)
+    first = ["agreement"] if agreed else ["WER", "S I D of N", "CER"]
+    rows = [["", *first, "RTF", "RTFx", "time", "load", "ran on", "memory"]]
     texts = []
-    for column in ordered(comparison, by):
+    for column in columns:
         label, result = _clean(column.contender.label), column.result
         if column.state == "ok" and result is not None and result.transcript is not None:
             place = " ".join(part for part in (result.device and figures.device(result.device), result.dtype) if part)
+            rates = _rates(column.score, column.interval, result.rtf)
+            if agreed:
+                share = agreed.get(column.contender.name)
+                rates[:3] = [figures.percent(share) if share is not None else "–"]
             rows.append(
                 [
                     label,
-                    *_rates(column.score, result.rtf),
+                    *rates,
                     figures.seconds(result.seconds) if result.seconds is not None else "",
                     figures.seconds(result.load_seconds) if result.load_seconds is not None else "warm",
                     place,
@@ -240,28 +183,70 @@ def _clip_text(comparison: Comparison, by: Order) -> str:
             lines_heard = [_clean(line) for line in result.transcript.text.splitlines() if line.strip()]
             texts.append(f"{label}: " + "\n    ".join(lines_heard or ["(heard nothing)"]))
             texts += [f"  note: {_clean(remark)}" for remark in (*result.transcript.notes, *_remarks(column))]
+            texts += [f"  {_clean(measured)}" for measured in _measured(column)]
         else:
             why = " ".join(_clean(part) for part in (result and result.error, result and result.fix) if part)
             rows.append([label, column.state + (f": {why}" if why else "")])
-    return "\n".join([*lines, _aligned(rows) + "".join(f"\n{text}" for text in texts), ""])
+    below = _below(
+        [column.interval for column in columns if column.score is not None],
+        said_of_pairs(comparison.pairs, labels_of(comparison)),
+    )
+    if agreed:
+        below = "  Agreement with what most of the others say, not accuracy.\n"
+    return "\n".join([*lines, _aligned(rows) + below + "".join(f"\n{text}" for text in texts), ""])
+
+
+def _below(intervals: Sequence[Interval | None], said: Sequence[str]) -> str:
+    """What stands under a table: what the figures in brackets are, and who differs by more than chance."""
+    lines = []
+    if any(each is not None for each in intervals):
+        lines.append("In brackets: where the rate of 95 of 100 clips like these would be.")
+    elif intervals:
+        lines.append("Too little speech for intervals.")
+    return "".join(f"  {_clean(line)}\n" for line in [*lines, *said])
 
 
 def _remarks(column: Column) -> list[str]:
     """What a reader of its text should know, besides what its runner says."""
     cuts = [f"cut at {', '.join(figures.clock(cut) for cut in column.cuts)}"] if column.cuts else []
-    return [*([column.not_scored] if column.not_scored else []), *column.oddities, *cuts]
+    flags = column.measures.flags if column.measures is not None else ()
+    flagged = [flag.text + (f" at {figures.clock(flag.start)}" if flag.start is not None else "") for flag in flags]
+    return [*([column.not_scored] if column.not_scored else []), *column.oddities, *cuts, *flagged]
 
 
-def _rates(score: Score | None, rtf: float | None) -> list[str]:
-    """Cells WER, S I D of N, CER, RTF, RTFx."""
+def _measured(column: Column) -> list[str]:
+    """What its rate does not say, in a line or none. Holds untrusted text."""
+    measured = column.measures
+    if measured is None or not column.contender.is_scored:
+        return []
+    parts = []
+    for name in records.KEPT:
+        kept: measures.Kept | None = getattr(measured, name)
+        if kept is not None:
+            lacks = f" (without {', '.join(kept.missing)})" if kept.missing and name == "key_terms" else ""
+            parts.append(f"{name.replace('_', ' ')} {kept.kept} of {kept.of}{lacks}")
+    if measured.longest_wrong is not None:
+        parts.append(f"longest wrong stretch {measured.longest_wrong.words}")
+    parts.append(f"{figures.counted(round(measured.words_per_minute), measured.unit)} a minute")
+    return [" · ".join(parts)]
+
+
+def _rates(score: Score | None, interval: Interval | None, rtf: float | None) -> list[str]:
+    """Cells WER, S I D of N, CER, RTF, RTFx; the interval stands behind the rate that it is of."""
     counts = ""
     if score is not None:
         length = str(score.reference_length) + (" characters" if score.unit == "character" else "")
         counts = f"{score.substitutions} {score.insertions} {score.deletions} of {length}"
+    reach = f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})" if interval is not None else ""
+
+    def rate(name: str, value: float | None) -> str:
+        of_this = reach if score is not None and score.headline[0] == name else ""
+        return figures.percent(value) + of_this if value is not None else "–"
+
     return [
-        figures.percent(score.wer) if score and score.wer is not None else "–",
+        rate("WER", score.wer if score else None),
         counts,
-        figures.percent(score.cer) if score and score.cer is not None else "–",
+        rate("CER", score.cer if score else None),
         figures.rtf(rtf) if rtf is not None else "–",
         figures.rtfx(rtf) if rtf is not None else "–",
     ]
@@ -318,9 +303,7 @@ def environment() -> jinja2.Environment:
         device=figures.device,
         state_word=figures.state_word,
     )
-    made.globals.update(
-        explained=measures.EXPLAINED, suspicions=getattr(measures, "SUSPICIONS", {}), method=getattr(align, "METHOD", "")
-    )
+    made.globals.update(explained=measures.EXPLAINED, suspicions=measures.SUSPICIONS, method=align.METHOD)
     return made
 
 
