@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comparisons.align import Alignment
-from comparisons.uncertainty import APART_WORDS, SHORTEST_WORDS, characters_a_word, error_places, stretch_starts
+from comparisons.uncertainty import APART_WORDS, characters_a_word, error_places, stretch_starts
 
 Verdict = Literal["first", "second", "alike", "too short"]
 """Which of two makes fewer errors, beyond chance; "alike" where they cannot be told apart."""
@@ -34,8 +34,12 @@ SIGNIFICANT = 0.05
 """A corrected p below this is more than chance."""
 LONGEST_WORDS = 20
 """Words after which a stretch of errors is cut: about an utterance."""
+FEWEST_TELLING = 6
+"""Stretches with a difference that can be more than chance at all: with 5, all in favour of one, p is still 2/32."""
+SHORTEST_WORDS = FEWEST_TELLING * LONGEST_WORDS
+"""Fewer words of the reference may be too little to tell even what is all wrong from what is all right."""
 FEWEST_FOR_NORMAL = 50
-"""Stretches with a difference from which on their mean is as good as normal (Gillick and Cox ask for 50)."""
+"""Stretches with a difference from which on their mean is taken for normal; in simulations it then is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +223,7 @@ def _pair(one: str, other: str, first: NDArray[np.int64], second: NDArray[np.int
     if telling >= FEWEST_FOR_NORMAL:
         _, p = matched_pairs(differences)
         method = f"matched pairs (MAPSSWE), {len(differences)} stretches"
-    elif words < SHORTEST_WORDS * grain and 2.0 ** (1 - telling) >= SIGNIFICANT:  # the least p that so few can have
+    elif telling < FEWEST_TELLING and words < SHORTEST_WORDS * grain:
         return Pair(one, other, rate, len(differences), None, None, "too short")
     else:
         p = sign_flips(differences)
@@ -254,7 +258,7 @@ def _by_errors(pairs: Iterable[Pair]) -> list[str]:
 def _cliques(chosen: set[str], open_: set[str], done: set[str], alike: Mapping[str, set[str]]) -> list[set[str]]:
     """Largest sets all of whose members are alike (Bron and Kerbosch 1973, with a pivot)."""
     if not open_:
-        return [] if done else [chosen]
+        return [chosen] if chosen and not done else []
     pivot = max(sorted(open_ | done), key=lambda name: len(alike[name] & open_))
     found = []
     for name in sorted(open_ - alike[pivot]):

@@ -27,8 +27,7 @@ from numpy.typing import NDArray
 from comparisons.align import Alignment
 
 SHORTEST_WORDS = 50
-"""Fewer words of the reference have no interval: about twenty seconds of speech. With 50, simulated clips of known rate
-(5 to 50 %, mistakes of one or of two words) have it in their interval 93 to 99 times of 100; with 30, only 55 to 95."""
+"""Fewer words of the reference have no interval: they make less than five blocks. About twenty seconds of speech."""
 FEWEST_CLIPS = 20
 """Clips that are resampled as wholes; of fewer, the spread between clips is hardly known."""
 CHARACTERS_A_WORD = 2
@@ -61,7 +60,10 @@ class Interval:
 def interval(alignments: Sequence[Alignment]) -> Interval | None:
     """The 95 % interval of the pooled rate of one system on these clips; None where they are too short to say.
 
-    It holds the rate itself, is never cut at 100 %, and the same alignments have the same interval every time.
+    It holds the rate itself, is never cut at 100 %, and the same alignments have the same interval every time. Of simulated
+    clips with a known rate of 1 to 50 %, 93 to 100 in 100 have it in their interval where mistakes are one or two words
+    long. Where hard passages of twenty words alternate with easy ones, 77 to 98 in 100 have with 50 words, 84 to 98 with
+    300 and 90 to 95 with 2000: a short clip does not know which passages it lacks.
 
     Args:
         alignments: one a clip, of words or of characters.
@@ -74,9 +76,9 @@ def interval(alignments: Sequence[Alignment]) -> Interval | None:
     costs = _costs_of_mistakes(places, APART_WORDS * grain)
     errors = int(costs.sum())
     unit = "words" if grain == 1 else "characters"
-    spoken = [(at, len(at) // 2) for at in places if len(at) > 1]
+    spoken = [at for at in places if len(at) > 1]
     if len(costs) < 10 and errors < 0.15 * length:
-        low, high = _rare(costs, 2 * grain)
+        low, high = rare_events(costs, 2 * grain)
         low, high = low / length, high / length
         seen = {0: "no mistake", 1: "a single mistake"}.get(len(costs), f"{len(costs)} separate mistakes")
         method = f"{seen} in {length} {unit}, as rare events"
@@ -85,11 +87,13 @@ def interval(alignments: Sequence[Alignment]) -> Interval | None:
         method = f"bootstrap over {len(spoken)} clips"
     else:
         block = block_length(length, grain)
-        low, high = _over_blocks(np.concatenate([errors_by_word(at) for at, _ in spoken]), block)
+        low, high = _over_blocks(np.concatenate([errors_by_word(at) for at in spoken]), block)
+        unspoken = (errors - sum(int(at.sum()) for at in spoken)) / length  # what was invented where nothing was said
+        low, high = low + unspoken, high + unspoken
         method = f"block bootstrap, {round(length / block)} blocks of {block} {unit}"
     rate = errors / length
     if not any(alignment.hits for alignment in alignments):  # a right word is what is rare then
-        low = max(0.0, rate - _rare(np.zeros(0, np.int64), grain)[1] / length)
+        low = max(0.0, rate - rare_events(np.zeros(0, np.int64), grain)[1] / length)
     return Interval(min(low, rate), max(high, rate), method)
 
 
@@ -137,8 +141,8 @@ def characters_a_word(alignments: Sequence[Alignment]) -> int:
 def block_length(length: int, grain: int = 1) -> int:
     """Words, or characters, of a block: 3 ∛N, at least 10.
 
-    The best length grows with ∛N (Hall, Horowitz and Jing 1995, "On blocking rules for the bootstrap with dependent
-    data"). The factor is ours: simulated clips with hard and easy passages need it.
+    For a variance the best length grows with ∛N (Hall, Horowitz and Jing 1995, "On blocking rules for the bootstrap with
+    dependent data"). The factor is ours: simulated clips with hard and easy passages need it.
     """
     return grain * max(10, round(3 * (length / grain) ** (1 / 3)))
 
@@ -197,8 +201,8 @@ def _costs_of_mistakes(places: Sequence[NDArray[np.int64]], apart: int) -> NDArr
     return np.concatenate(costs)
 
 
-def _rare(costs: NDArray[np.int64], least: int) -> tuple[float, float]:
-    """95 % interval of the number of errors expected, of mistakes that cost so many each (Fay and Feuer 1997, eq. 4).
+def rare_events(costs: NDArray[np.int64], least: int) -> tuple[float, float]:
+    """95 % interval of the number of errors expected, of mistakes that cost so many each (Fay and Feuer 1997).
 
     Without mistakes the upper end is 3.7 times the cost of one: the "rule of three" (Hanley and Lippman-Hand 1983),
     with 97.5 % on this side, and with mistakes that may cost more than a word.
@@ -215,7 +219,10 @@ def _rare(costs: NDArray[np.int64], least: int) -> tuple[float, float]:
 
 
 def _chi_square(probability: float, freedom: float) -> float:
-    """Quantile of the χ² distribution, within 1 % from 2 degrees of freedom up (Wilson and Hilferty 1931)."""
+    """Quantile of the χ² distribution (Wilson and Hilferty 1931), for 2 degrees of freedom and more.
+
+    The upper one is within 1 %. The lower one is too low by half for 2 degrees and by 1 % for 10: on the safe side.
+    """
     spread = 2 / (9 * freedom)
     return freedom * float(max(0.0, 1 - spread + _NORMAL.inv_cdf(probability) * math.sqrt(spread))) ** 3
 
