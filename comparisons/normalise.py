@@ -3,20 +3,32 @@
 A rate is worth nothing without the name and version of its normaliser, because normalisers change it: Whisper's English
 one turns "oh no" into "0 no", drops bracketed text and fillers, and is not idempotent; Whisper's basic one drops
 combining marks, which shreds Hindi and Thai. Raw texts are kept everywhere, so that they can be scored again.
+
+What the Open ASR Leaderboard does to English is Whisper's normaliser with changes of its own, in a folder of its
+repository; no package holds it, so it is not offered, and its rates are not those of ``whisper-english``.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata
 from types import MappingProxyType
 
-UNSPACED_LANGUAGES = frozenset({"zh", "yue", "cmn", "ja", "th", "lo", "km", "my"})
+from comparisons.english import looks_english
+
+UNSPACED_LANGUAGES = frozenset(
+    {"zh", "ja", "th", "lo", "km", "my", "zho", "chi", "cmn", "yue", "wuu", "nan", "jpn", "tha", "lao", "khm", "mya", "bur"}
+)
 """ISO 639 codes of languages that are written without a space between words, and so have no word rate."""
+
+LONG_CHARACTERS = 1000
+"""How long a text is whose words are kept for a while, so that a reference is not normalised once for every contender."""
 
 _UNSPACED_BLOCKS = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -32,6 +44,16 @@ _UNSPACED_BLOCKS = (
     (0x20000, 0x3FFFF),  # Han, extensions B and later
 )
 """Code points, both ends included, after the Unicode block charts."""
+
+_LATIN_BLOCKS = ((0x41, 0x24F), (0x1E00, 0x1EFF))
+
+_HANGUL_BLOCKS = (
+    (0x1100, 0x11FF),  # Jamo
+    (0x3130, 0x318F),  # Jamo, compatibility
+    (0xA960, 0xA97F),  # Jamo, extended A
+    (0xAC00, 0xD7FF),  # syllables; Jamo, extended B
+    (0xFFA0, 0xFFDC),  # half width
+)
 
 MOST_UNCLOSED = 50
 """Brackets left open in a text before it counts as hostile rather than odd."""
@@ -52,17 +74,17 @@ class Normaliser:
     def __call__(self, text: str) -> str:
         return _FUNCTIONS[self.name]()(text)
 
-    def words(self, text: str) -> list[str]:
+    def words(self, text: str) -> tuple[str, ...]:
         """The words that are counted: the normalised text, cut at white space."""
-        return self(text).split()
+        return _kept_words(self, text) if len(text) > LONG_CHARACTERS else tuple(self(text).split())
 
-    def characters(self, text: str) -> list[str]:
+    def characters(self, text: str) -> tuple[str, ...]:
         """The code points that are counted where words are not separated: the normalised text without white space."""
-        return list("".join(self.words(text)))
+        return tuple("".join(self.words(text)))
 
     @property
     def label(self) -> str:
-        """Name and version as they stand beside every rate: "whisper-english 0.1.15"."""
+        """Name and version as they stand beside every rate: "whisper-english 0.1.15+1"."""
         return f"{self.name} {self.version}"
 
 
@@ -85,13 +107,16 @@ def normaliser(name: str) -> Normaliser:
     """
     if name not in NORMALISERS:
         raise ValueError(f"There is no normaliser {name!r}. Choose one of: {', '.join(NORMALISERS)}.")
-    return Normaliser(name, metadata.version("whisper-normalizer") if name.startswith("whisper-") else "1")
+    if name.startswith("whisper-"):
+        ours = "+1" if name == "whisper-english" else ""  # lone symbols dropped, white space made alike first
+        return Normaliser(name, metadata.version("whisper-normalizer") + ours)
+    return Normaliser(name, "1")
 
 
 def choose(name: str | None, language: str | None, text: str) -> Normaliser:
     """The normaliser that somebody named, else the one that suits the reference.
 
-    Without a name: ``whisper-english`` for English, and where no language is given for text in Latin letters;
+    Without a name: ``whisper-english`` for English, and where no language is given for a text that looks English;
     ``basic`` for everything else.
 
     Raises:
@@ -99,11 +124,10 @@ def choose(name: str | None, language: str | None, text: str) -> Normaliser:
     """
     if name is not None:
         return normaliser(name)
-    if language is not None:
-        return normaliser("whisper-english" if _primary(language) == "en" else "basic")
-    letters = [letter for letter in text if letter.isalpha()]
-    latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
-    return normaliser("whisper-english" if 2 * latin >= len(letters) else "basic")
+    english = (
+        _primary(language) in ("en", "eng") if language is not None else looks_english(text) and _are_most(text, _LATIN_BLOCKS)
+    )
+    return normaliser("whisper-english" if english else "basic")
 
 
 def is_spaced(language: str | None, text: str) -> bool:
@@ -114,14 +138,33 @@ def is_spaced(language: str | None, text: str) -> bool:
     """
     if language is not None:
         return _primary(language) not in UNSPACED_LANGUAGES
-    letters = [ord(letter) for letter in text if letter.isalpha()]
-    unspaced = sum(any(first <= letter <= last for first, last in _UNSPACED_BLOCKS) for letter in letters)
-    return 2 * unspaced <= len(letters)
+    return not _are_most(text, _UNSPACED_BLOCKS)
+
+
+def is_korean(language: str | None, text: str) -> bool:
+    """Whether the text is Korean, whose spaces are put in more than one right way: by the language, without one by Hangul."""
+    return _primary(language) in ("ko", "kor") if language is not None else _are_most(text, _HANGUL_BLOCKS)
+
+
+def _are_most(text: str, blocks: Sequence[tuple[int, int]]) -> bool:
+    """Whether more than half of the letters are of these blocks."""
+    letters = Counter(text)
+    total = found = 0
+    for letter, times in letters.items():
+        if letter.isalpha():
+            total += times
+            found += times * any(first <= ord(letter) <= last for first, last in blocks)
+    return 2 * found > total
 
 
 def _primary(language: str) -> str:
     """ "zh-CN" -> "zh"."""
     return re.split(r"[-_]", language.strip().lower(), maxsplit=1)[0]
+
+
+@lru_cache(maxsize=32)
+def _kept_words(normalise: Normaliser, text: str) -> tuple[str, ...]:
+    return tuple(normalise(text).split())
 
 
 def _none(text: str) -> str:
@@ -151,8 +194,9 @@ def _spoken(character: str) -> str:
 def _tamed(text: str) -> str:
     """The text without what Whisper's patterns need time for that grows with its square.
 
-    White space is collapsed (they do it themselves, at the end), and where dozens of brackets are opened and never
-    closed, which no pattern matches but each is tried from, the brackets become the spaces that they end as anyway.
+    White space is collapsed (they do it themselves, but at the end, so that a line break can hide a phrase from them),
+    and where dozens of brackets are opened and never closed, which no pattern matches but each is tried from, the
+    brackets become the spaces that they end as anyway.
     """
     for opening, closing in (("<[", ">]"), ("(", ")")):
         closed = max(text.rfind(bracket) for bracket in closing) + 1
@@ -165,8 +209,30 @@ def _tamed(text: str) -> str:
 def _whisper_english() -> Callable[[str], str]:
     from whisper_normalizer.english import EnglishTextNormalizer
 
-    normalise: Callable[[str], str] = EnglishTextNormalizer()
-    return lambda text: normalise(_tamed(text))
+    whole = EnglishTextNormalizer()
+    fragments = {pattern: _fragment(pattern) for pattern in whole.replacers}
+
+    def normalise(text: str) -> str:
+        text = _tamed(text)
+        one = whole
+        if not any(bracket in text for bracket in "<[("):  # nothing that comes together where brackets go
+            # Most of its patterns are for words that this text lacks, and each would be searched for in all of it.
+            there = text.lower()
+            one = copy(whole)
+            one.replacers = {
+                pattern: replacement for pattern, replacement in whole.replacers.items() if fragments[pattern] in there
+            }
+        # What is left of "...", and a currency sign by itself, are words to it, which nobody said.
+        return " ".join(word for word in one(text).split() if any(map(str.isalnum, word)))
+
+    return normalise
+
+
+def _fragment(pattern: str) -> str:
+    """What a text has if the pattern is found in it once fillers are gone, and white space before apostrophes; "" if unsure."""
+    literal = pattern.replace(r"\b", "")
+    fragment = literal[literal.find("'") :] if "'" in literal else literal
+    return fragment if re.escape(literal).replace("\\ ", " ") == literal else ""
 
 
 @cache

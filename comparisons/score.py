@@ -3,9 +3,9 @@
     WER = (S + D + I) / N        N: words of the reference
     CER = the same in characters
 
-(Word error rate as NIST's sclite and jiwer define it.) Rates go over 100 % when a system says much more than was said,
-and stay there. A reference that is empty has no rate; the words that were inserted are still counted. Several clips are
-pooled: errors are added up and divided by all words; rates are never averaged.
+(Word error rate as NIST's sclite and jiwer define it; aligned by ``align.METHOD``.) Rates go over 100 % when a system
+says much more than was said, and stay there. A reference that is empty has no rate; the words that were inserted are
+still counted. Several clips are pooled: errors are added up and divided by all words; rates are never averaged.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, cast
 
-from comparisons.align import Alignment, align, distance
-from comparisons.normalise import Normaliser, is_spaced
+from comparisons.align import METHOD, Alignment, align, distance
+from comparisons.normalise import Normaliser, is_korean, is_spaced
 
 Unit = Literal["word", "character"]
 Metric = Literal["wer", "cer", "both"]
@@ -40,7 +40,9 @@ def choose_metric(name: str | None, language: str | None, text: str) -> Metric:
         if name not in METRICS:
             raise ValueError(f"There is no metric {name!r}. Choose one of: {', '.join(METRICS)}.")
         return cast(Metric, name)
-    return "wer" if is_spaced(language, text) else "cer"
+    if not is_spaced(language, text):
+        return "cer"
+    return "both" if is_korean(language, text) else "wer"
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Score:
     """What hits, substitutions, deletions and insertions count: characters for scripts without spaces."""
     metric: Metric = "wer"
     """Which rates are shown large."""
+    method: str = METHOD
+    """How words and characters were aligned."""
 
     @property
     def errors(self) -> int:
@@ -82,9 +86,16 @@ class Score:
         return self.character_errors / self.reference_characters if self.reference_characters else None
 
     @property
+    def rates(self) -> tuple[tuple[str, float | None], ...]:
+        """The rates that stand large: ("WER", …) or ("CER", …), or both, as the metric says."""
+        if self.unit == "character":
+            return (("CER", self.cer),)
+        return (("WER", self.wer), ("CER", self.cer)) if self.metric == "both" else (("WER", self.wer),)
+
+    @property
     def headline(self) -> tuple[str, float | None]:
-        """The rate that stands large, and is sorted by: ("WER", …), or ("CER", …) for scripts without spaces."""
-        return ("WER", self.wer) if self.unit == "word" else ("CER", self.cer)
+        """The first of ``rates``, which contenders are sorted by."""
+        return self.rates[0]
 
 
 def score(
@@ -110,8 +121,9 @@ def score(
     if metric != "cer":
         said, heard = normaliser.words(reference), normaliser.words(hypothesis)
         alignment, unit = align(said, heard), "word"
-        characters = len(" ".join(said))
-        character_errors = distance(" ".join(said), " ".join(heard))
+        reference_text = " ".join(said)
+        characters = len(reference_text)
+        character_errors = distance(reference_text, " ".join(heard), _most_character_errors(alignment))
     else:
         alignment, unit = align(normaliser.characters(reference), normaliser.characters(hypothesis)), "character"
         characters, character_errors = alignment.reference_length, alignment.errors
@@ -128,6 +140,16 @@ def score(
         metric=metric,
     )
     return counted, alignment
+
+
+def _most_character_errors(alignment: Alignment) -> int:
+    """No more characters can be wrong than wrong words have, with the spaces around them; most often far fewer."""
+    most = 0
+    for kind, i1, i2, j1, j2 in alignment.chunks:
+        if kind != "hit":
+            said, heard = sum(map(len, alignment.reference[i1:i2])), sum(map(len, alignment.hypothesis[j1:j2]))
+            most += max(said + i2 - i1, heard + j2 - j1)
+    return most
 
 
 def pooled(scores: Iterable[Score]) -> Score | None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comparisons.normalise import normaliser
-from comparisons.score import Score, pooled, score
+from comparisons.score import Score, choose_metric, pooled, score
 
 BASIC = normaliser("basic")
 WORDS = ["please", "schedule", "the", "budget", "review", "for", "thursday", "नमस्ते"]
@@ -54,7 +54,7 @@ def test_counts_and_alignment_agree() -> None:
     assert (ours.hits, ours.insertions) == (alignment.hits, alignment.insertions) == (3, 1)
 
 
-@pytest.mark.parametrize("reference", ["", "  ", "—!", "[music]"])
+@pytest.mark.parametrize("reference", ["", "  ", "—!", "[music]", "..."])
 def test_an_empty_reference_has_no_rate_but_counts_insertions(reference: str) -> None:
     ours = scored(reference, "three stray words", "whisper-english")
     assert ours.wer is None
@@ -73,13 +73,60 @@ def test_chinese_has_a_character_rate_and_no_word_rate(language: str | None) -> 
     assert ours.wer is None
     assert ours.unit == "character"
     assert (ours.substitutions, ours.deletions, ours.insertions, ours.reference_length) == (1, 1, 0, 6)
-    assert ours.headline == ("CER", pytest.approx(2 / 6))
+    assert ours.rates == (("CER", pytest.approx(2 / 6)),)
+    assert ours.headline == ours.rates[0]
 
 
 def test_korean_has_both_rates() -> None:
     ours = scored("안녕하세요 여러분", "안녕하세요 여러븐", language="ko")
     assert ours.wer == 0.5
     assert ours.cer == pytest.approx(1 / 9)
+    assert ours.rates == (("WER", ours.wer), ("CER", ours.cer))
+    assert ours.headline == ("WER", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "metric"),
+    [
+        ("en", "", "wer"),
+        ("de-AT", "", "wer"),
+        ("zh", "", "cer"),
+        ("yue", "", "cer"),
+        ("ja", "", "cer"),
+        ("th", "", "cer"),
+        ("ko", "", "both"),
+        ("ko-KR", "", "both"),
+        (None, "안녕하세요 여러분, hello", "both"),
+        (None, "今天 hello", "wer"),
+        (None, "今天天气 hi", "cer"),
+        (None, "", "wer"),
+    ],
+)
+def test_the_metric_follows_the_language(language: str | None, text: str, metric: str) -> None:
+    assert choose_metric(None, language, text) == metric
+
+
+def test_a_named_metric_wins_over_the_language() -> None:
+    assert choose_metric("cer", "en", "hello") == "cer"
+    with pytest.raises(ValueError, match="wer, cer, both"):
+        choose_metric("bleu", "en", "hello")
+
+
+def test_characters_can_be_asked_for_where_words_are_usual() -> None:
+    pair = score("a bit of it", "a bat of it", BASIC, "en", "cer")
+    assert pair is not None
+    assert (pair[0].unit, pair[0].reference_length, pair[0].substitutions) == ("character", 8, 1)
+    assert pair[0].rates == (("CER", 1 / 8),)
+
+
+def test_words_can_be_asked_for_where_characters_are_usual() -> None:
+    pair = score("今天 很好", "今天 不好", BASIC, "zh", "wer")
+    assert pair is not None
+    assert pair[0].rates == (("WER", 0.5),)
+
+
+def test_the_method_of_alignment_is_told_with_the_rate() -> None:
+    assert scored("a", "b").method == "Levenshtein, unit costs"
 
 
 def test_pooling_adds_counts_and_never_averages_rates() -> None:
