@@ -67,8 +67,8 @@ class Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-def board(shown: Comparison) -> str:
-    return "".join(each["html"] for each in views.board(shown.columns, 2.0)["columns"])
+def board(shown: Comparison, **options: Any) -> str:
+    return "".join(each["html"] for each in views.board(shown, "chosen", 2.0, **options)["columns"])
 
 
 def test_untrusted_text_is_text_everywhere() -> None:
@@ -97,7 +97,7 @@ def test_untrusted_text_is_text_everywhere() -> None:
 def test_a_column_keeps_its_place_and_shows_where_it_stands() -> None:
     one, two = Contender(spec("one")), Contender(spec("two"))
     shown = after(comparison("one", "two"), Loading(two, 250_000_000, 1_000_000_000), Running(one))
-    columns = views.board(shown.columns, 3.5)
+    columns = views.board(shown, "chosen", 3.5)
     assert columns["now"] == 3.5
     assert [each["id"] for each in columns["columns"]] == ["one", "two"]
     first, second = (each["html"] for each in columns["columns"])
@@ -112,7 +112,7 @@ def test_a_column_that_nothing_happened_to_is_the_same_text() -> None:
     one, two = Contender(spec("one")), Contender(spec("two"))
     before = after(comparison("one", "two"), Running(one))
     later = after(before, Loading(two))
-    assert views.board(before.columns, 1.0)["columns"][0] == views.board(later.columns, 9.0)["columns"][0]
+    assert views.board(before, "chosen", 1.0)["columns"][0] == views.board(later, "chosen", 9.0)["columns"][0]
 
 
 @pytest.mark.parametrize(

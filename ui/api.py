@@ -13,17 +13,19 @@ from anyio import to_thread
 
 from comparisons import report
 from comparisons.compare import Comparison
+from comparisons.measures import key_terms_in
 from comparisons.normalise import choose
 from comparisons.run import Cancels
+from comparisons.score import choose_metric
 from runners.base import Prompt, RunnerError
 from runners.contenders import split_name, unused
 from runners.conversations import record
 from runners.here.availability import as_plain
 from runners.prompts import VARIABLES, render, typed
 from ui.ask_tab import export
-from ui.compare_tab import asked, said
+from ui.compare_tab import asked
 from ui.conversations import NoConversation
-from ui.desk import MOST_REPEATS, Desk, Refused
+from ui.desk import MOST_REPEATS, Desk, Refused, said
 
 FORMS = ("md", "json")
 """What a conversation can be had as."""
@@ -43,6 +45,8 @@ def api(desk: Desk) -> None:
         normaliser: str = "",
         repeat: float = 1,
         values: str = "",
+        metric: str = "",
+        key_terms: str = "",
     ) -> AsyncIterator[dict[str, Any]]:
         """Run a comparison; gives the whole of it again whenever something happens, and ends with the full result."""
         names = [name.strip() for name in runners.split(",") if name.strip()]
@@ -56,8 +60,17 @@ def api(desk: Desk) -> None:
             heard, contenders = asked(desk, clip, reference, language, names, values=given)
             if idle:
                 raise Refused(f"No runner has a prompt template with {{{idle[0]}}}.", "Leave it out, or name one after a #.")
-            chosen = choose(normaliser or None, heard.language, heard.reference or "")
-            yield from desk.compare(request.session_hash, heard, contenders, chosen, repeat=int(repeat), cancel=cancels)
+            text = heard.reference or ""
+            yield from desk.compare(
+                request.session_hash,
+                heard,
+                contenders,
+                choose(normaliser or None, heard.language, text),
+                metric=choose_metric(metric or None, heard.language, text),
+                key_terms=key_terms_in(key_terms),
+                repeat=int(repeat),
+                cancel=cancels,
+            )
 
         try:
             async with aclosing(stepwise(compared(), cancels.cancel_all)) as steps:
@@ -141,6 +154,8 @@ def api(desk: Desk) -> None:
                 gr.Textbox("", label="normaliser: its name; empty to suit the language"),
                 gr.Number(1, label="repeat: how often each system hears the clip"),
                 gr.Textbox("", label='values: of the prompt templates\' variables, as JSON: {"terms": "bisoprolol"}'),
+                gr.Textbox("", label="metric: wer, cer or both; empty to suit the language"),
+                gr.Textbox("", label="key_terms: what must not be missed, separated by commas"),
             ],
             gr.JSON(label="comparison"),
             api_name="compare",

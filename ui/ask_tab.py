@@ -16,10 +16,10 @@ from runners.conversations import record
 from runners.conversations.conversation import Conversation
 from runners.prompts import VARIABLES, PromptTemplate, Templates, gaps, render, typed
 from ui import views
-from ui.compare_tab import Given, said
+from ui.compare_tab import Given
 from ui.components import CONVERSATION_KINDS, clip_facts, composer, export_buttons, status_line, system_cards, talk
 from ui.conversations import Asked
-from ui.desk import Desk, Refused
+from ui.desk import Desk, Refused, said
 from ui.prompts_panel import TITLES, own_in, preview, values_in
 from ui.samples import samples
 

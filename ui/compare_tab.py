@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
 import gradio as gr
 
-from comparisons import report
-from comparisons.compare import Comparison, Order, ordered, rescored, with_reference
-from comparisons.normalise import NORMALISERS, choose
-from comparisons.reference import Reference, text_of
+from comparisons.compare import Order, rescored
+from comparisons.measures import key_terms_in
+from comparisons.normalise import NORMALISERS, Normaliser, choose
+from comparisons.reference import Reference
+from comparisons.score import Metric, choose_metric
 from runners.base import Clip, Contender, RunnerError
 from runners.contenders import split_name
-from ui import views
-from ui.components import absent_cards, clip_facts, column_board, contender_cards, export_buttons, status_line
-from ui.desk import Desk, Refused
+from ui import references, views
+from ui.components import absent_cards, clip_facts, contender_cards, status_line
+from ui.desk import LONGEST_REFERENCE, Desk, Refused, said
 from ui.prompts_panel import own_in, values_in
+from ui.references import Filled, current, reference_field
+from ui.results import Results, Seen, beside
 from ui.samples import samples
 
 Update = dict[Any, Any]
 
 FIRST_CHOICE = ("moonshine", "pocketsphinx")
 """Ticked on a first visit where they can run at once: both come with Earshot."""
+METRIC_CHOICES = [
+    ("Error rate: automatic", ""),
+    ("Error rate: words (WER)", "wer"),
+    ("Error rate: characters (CER)", "cer"),
+    ("Error rate: both", "both"),
+]
 ORDERS = [("Sort: as chosen", "chosen"), ("Sort: error rate", "wer"), ("Sort: RTF", "rtf"), ("Sort: name", "name")]
 TRIMMED = "The sample was trimmed: take what was cut out of the reference too, or its words count as missing."
 LANGUAGE_NAMES = {
@@ -51,14 +57,6 @@ class Given:
     """Names of the systems that this visitor added."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What stands in the columns, and the file that it was made from."""
-
-    comparison: Comparison
-    path: str
-
-
 def first_choice(desk: Desk) -> list[str]:
     """The systems that are ticked on a first visit."""
     here = [spec.name for spec, availability in desk.offers() if availability.state == "available"]
@@ -72,25 +70,6 @@ def language_choices(desk: Desk) -> list[tuple[str, str]]:
     return [("Any language", ""), *named]
 
 
-def drawing(comparison: Comparison, order: Order) -> tuple[dict[str, Any], str, dict[str, str], str]:
-    """Values of the board, the summary, the export buttons and the status line."""
-    columns = ordered(comparison, order)
-    table = views.summary(comparison, order)
-    exported = export(comparison, order) if comparison.finished else {}
-    return views.board(columns, time.monotonic()), table, exported, views.progress(comparison)
-
-
-def export(comparison: Comparison, order: Order) -> dict[str, str]:
-    """The summary as text for a spreadsheet, CSV, JSON and a report of its own."""
-    return {
-        "stem": f"earshot-{Path(comparison.source).stem}",
-        "tsv": report.to_frame(comparison, order).to_csv(sep="\t", index=False),
-        "csv": report.to_csv(comparison),
-        "json": json.dumps(report.to_dict(comparison), ensure_ascii=False, indent=2),
-        "html": report.to_html(comparison, order),
-    }
-
-
 def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     """Build the tab inside a ``gr.Blocks``. ``store`` is ``ui.prompts_panel.own_prompts``."""
     settings = desk.settings
@@ -99,9 +78,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
 
     # What is on the page
 
-    seen = gr.State(None)  # Seen or None
     added = gr.State(())  # names of systems this visitor added
-    sampled = gr.State(None)  # reference that came with a sample
 
     with gr.Column(elem_classes="es-card"):
         clip_line = clip_facts(views.clip_line())
@@ -116,24 +93,22 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         )
         with gr.Row(elem_id="es-fields"):
             sample = gr.Dropdown(
-                list(shipped), value=None, label="Sample", scale=2, min_width=150, visible=bool(shipped), elem_id="es-sample"
+                list(shipped), value=None, label="Sample", scale=3, min_width=150, visible=bool(shipped), elem_id="es-sample"
             )
             any_file = gr.UploadButton("Open any file", size="sm", scale=0, min_width=110, elem_id="es-open")
-            reference = gr.Textbox(
-                label="Reference",
-                placeholder="What was really said (optional)",
-                lines=1,
-                max_lines=6,
-                scale=6,
-                min_width=240,
-                elem_id="es-reference",
-            )
-            text_file = gr.UploadButton(
-                "From .txt", file_types=[".txt"], type="binary", size="sm", scale=0, min_width=90, elem_id="es-text-file"
-            )
             language = gr.Dropdown(
                 language_choices(desk), value="", label="Language", scale=2, min_width=140, elem_id="es-lang"
             )
+            terms = gr.Textbox(
+                label="Key terms",
+                placeholder="Names, products, drugs that must not be missed (optional)",
+                lines=1,
+                max_lines=3,
+                scale=5,
+                min_width=200,
+                elem_id="es-terms",
+            )
+        truth = reference_field()
     cards = contender_cards({"html": views.cards(desk.offers()), "chosen": first_choice(desk)})
     with (
         gr.Accordion("Add a model", open=False, visible=settings.visitors_add_models, elem_id="es-more"),
@@ -147,7 +122,6 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         go = gr.Button("Compare", variant="primary", elem_id="es-go")
         stop = gr.Button("Cancel", elem_id="es-stop")
         status = status_line("")
-        gr.HTML(views.legend(), apply_default_css=False, elem_id="es-legend")
         normaliser = gr.Dropdown(
             [("Normaliser: automatic", ""), *((f"Normaliser: {name}", name) for name in NORMALISERS)],
             value="",
@@ -156,20 +130,22 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
             container=False,
             elem_classes="es-choice",
         )
+        metric = gr.Dropdown(
+            METRIC_CHOICES,
+            value="",
+            label="Error rate",
+            show_label=False,
+            container=False,
+            elem_classes="es-choice",
+            elem_id="es-metric",
+        )
         order = gr.Dropdown(
             ORDERS, value="chosen", label="Sort", show_label=False, container=False, elem_classes="es-choice", elem_id="es-sort"
         )
-    with gr.Column(elem_id="es-results"):
-        exports = export_buttons()
-        table = gr.HTML("", apply_default_css=False, elem_id="es-summary")
-        board = column_board()
+    results = Results.build(status)
     absent = absent_cards(views.absent(desk.offers()))
 
     # What happens
-
-    def drawn(comparison: Comparison, path: str, by: str) -> Update:
-        values = drawing(comparison, cast(Order, by))
-        return {seen: Seen(comparison, path), **dict(zip((board, table, exports, status), values, strict=True))}
 
     async def refresh_cards(names: tuple[str, ...]) -> Update:
         """Once the machine's GPUs are known, cards may say something else; what is ticked by then stays ticked."""
@@ -177,12 +153,13 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         offers = desk.offers(names)
         return {cards: {"html": views.cards(offers), "chosen": None}, absent: views.absent(offers)}
 
-    def look(path: str | None, text: str, from_sample: str | None) -> Update:
+    def look(path: str | None, text: str, filled: Filled | None) -> Update:
         if path is None:
             return {clip_line: views.clip_line(), sample: None}
         try:
             heard = desk.clip(path)
-            if from_sample and text == from_sample and heard.source not in names_of_samples:
+            is_sample = filled is not None and filled.of == "sample" and text == filled.reference.text
+            if is_sample and heard.source not in names_of_samples:
                 heard = replace(heard, warnings=(*heard.warnings, TRIMMED))
             return {clip_line: views.clip_line(heard)}
         except RunnerError as fault:
@@ -192,21 +169,22 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         if title not in shipped:
             return {clip: gr.skip()}
         taken = shipped[title]
-        return {clip: str(taken.path), reference: taken.text, sampled: taken.text, language: taken.language}
+        return {clip: str(taken.path), language: taken.language, **truth.fill(Reference(taken.text), of="sample")}
 
-    def forget_sample(text: str, from_sample: str | None) -> Update:
-        """Another clip: the words of the sample are not what is said in it."""
-        return {sample: None, sampled: None, language: "", **({reference: ""} if text == from_sample else {})}
+    def forget(text: str, filled: Filled | None) -> Update:
+        """Another clip: the words of the sample, or what a system heard in the old one, are not what is said in it."""
+        stale = filled is not None and filled.of is not None and text == filled.reference.text
+        return {sample: None, language: "", **(truth.emptied() if stale else {})}
 
-    def take_file(path: str, text: str, from_sample: str | None) -> Update:
+    def take_file(path: str, text: str, filled: Filled | None) -> Update:
         """A file that Gradio's own field would turn away, such as a video."""
-        return {clip: path, **forget_sample(text, from_sample)}
+        return {clip: path, **forget(text, filled)}
 
-    def read_text(content: bytes) -> Update:
+    def read_reference(file: str, path: str | None, text: str) -> Update:
         try:
-            return {reference: text_of(content)}
-        except ValueError as fault:
-            return {status: f"{fault} Choose a .txt file with the words that were said."}
+            return truth.fill(references.read(file, path), before=text)
+        except (ValueError, OSError) as fault:
+            return {status: str(fault)}
 
     def add_model(name: str, names: tuple[str, ...], value: Mapping[str, Any]) -> Update:
         try:
@@ -232,21 +210,32 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     def run(
         path: str | None,
         text: str,
+        filled: Filled | None,
         code: str,
         rule: str,
+        rate: str,
+        named: str,
         by: str,
         value: Mapping[str, Any],
         kept: Mapping[str, Any],
         request: gr.Request,
     ) -> Iterator[Update]:
+        reference = current(text, filled)
         try:
+            wanted = key_terms_in(named)
             heard, contenders = asked(desk, path, text, code, chosen_in(value), own_in(kept), values_in(kept))
         except RunnerError as fault:
             yield {status: said(fault)}
             return
-        chosen = choose(rule or None, heard.language, heard.reference or "")
-        for comparison in desk.compare(request.session_hash, heard, contenders, chosen):
-            yield drawn(comparison, str(path), by)
+        except ValueError as fault:
+            yield {status: str(fault)}
+            return
+        chosen, shown_large = ways(rule, rate, heard.language, reference)
+        running = desk.compare(
+            request.session_hash, heard, contenders, chosen, metric=shown_large, reference=reference, key_terms=wanted
+        )
+        for told in results.as_it_runs(running, str(path), cast(Order, by), None):
+            yield {**told, results.against: None}
 
     def again(event: gr.EventData, last: Seen | None, by: str, request: gr.Request) -> Iterator[Update]:
         if last is None:
@@ -261,23 +250,58 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         except RunnerError as fault:
             yield {status: said(fault)}
             return
-        for comparison in desk.compare(request.session_hash, heard, contenders, into=old):
-            yield drawn(comparison, last.path, by)
+        running = desk.compare(request.session_hash, heard, contenders, into=old)
+        yield from results.as_it_runs(running, last.path, cast(Order, by), last.against)
 
-    def redraw(last: Seen | None, path: str | None, text: str, rule: str, by: str, request: gr.Request) -> Update:
-        """Another order, normaliser or reference for what stands there; while it runs, everything waits for its end."""
+    def redraw(
+        last: Seen | None,
+        path: str | None,
+        text: str,
+        filled: Filled | None,
+        rule: str,
+        rate: str,
+        named: str,
+        by: str,
+        held: str | None,
+        request: gr.Request,
+    ) -> Update:
+        """What stands there, by another order, normaliser, rate, reference or list of terms; no system is run for it.
+
+        While some run, everything waits for their end.
+        """
         if last is None or desk.is_busy(request.session_hash):
-            return {seen: gr.skip()}
+            return {results.seen: gr.skip()}
         comparison = last.comparison
-        given = Reference(text.strip()) if text.strip() else None
-        if path == last.path and given != comparison.reference:
-            comparison = with_reference(comparison, given)
-        chosen = choose(
-            rule or None, comparison.language, comparison.reference.text if comparison.reference is not None else ""
-        )
-        if chosen != comparison.normaliser:
-            comparison = rescored(comparison, chosen)
-        return drawn(comparison, last.path, by)
+        reference = current(text, filled) if path == last.path else comparison.reference
+        if reference is not None and len(reference.text) > LONGEST_REFERENCE:
+            return {status: f"The reference is too long: {LONGEST_REFERENCE:,} characters are taken at most."}
+        try:
+            wanted = key_terms_in(named)
+        except ValueError as fault:
+            return {status: str(fault)}
+        chosen, shown_large = ways(rule, rate, comparison.language, reference)
+        before = (comparison.reference, comparison.normaliser, comparison.metric, comparison.key_terms)
+        if (reference, chosen, shown_large, wanted) != before:
+            comparison = rescored(replace(comparison, reference=reference), chosen, metric=shown_large, key_terms=wanted)
+        if comparison is last.comparison and (by, held) == (last.order, last.against):
+            return {results.seen: gr.skip()}
+        now = Seen(comparison, last.path, cast(Order, by), held)
+        return results.drawn(now, beside(comparison, now.order, held, last.path))
+
+    def use(event: gr.EventData, last: Seen | None, path: str | None, text: str, request: gr.Request) -> Update:
+        """What a system heard becomes the reference, for a person to correct."""
+        if last is None or desk.is_busy(request.session_hash):
+            return {status: "Some are still running: take a text when they are done"}
+        if path != last.path:
+            return {status: "These results are of another clip: compare this one first."}
+        try:
+            taken = references.seed(last.comparison, str(event.name))
+            return {results.against: None, **truth.fill(taken, before=text, of="system")}
+        except ValueError as fault:
+            return {status: str(fault)}
+
+    def hold(event: gr.EventData) -> str:
+        return str(event.against)
 
     def cancel_all(request: gr.Request) -> None:
         desk.stop(request.session_hash)
@@ -288,29 +312,43 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     # What leads to what
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    shown = [seen, board, table, exports, status]
-    held = [seen, clip, reference, normaliser, order]
+    shown = results.outputs
+    reference = [truth.text, truth.filled]
+    ruled = [normaliser, metric, terms, order]
+    held = [results.seen, clip, *reference, *ruled, results.against]
+    cleared = [sample, language, *truth.outputs]
 
     page.load(refresh_cards, [added], [cards, absent], **quiet)
-    clip.change(look, [clip, reference, sampled], [clip_line, sample], trigger_mode="always_last", **quiet)
-    gr.on(
-        [clip.upload, clip.stop_recording, clip.clear],
-        forget_sample,
-        [reference, sampled],
-        [sample, sampled, language, reference],
-        **quiet,
-    )
-    any_file.upload(take_file, [any_file, reference, sampled], [clip, sample, sampled, language, reference], **quiet)
-    sample.input(take_sample, sample, [clip, reference, sampled, language], **quiet)
-    text_file.upload(read_text, text_file, [reference, status], **quiet)
+    clip.change(look, [clip, *reference], [clip_line, sample], trigger_mode="always_last", **quiet)
+    gr.on([clip.upload, clip.stop_recording, clip.clear], forget, reference, cleared, **quiet)
+    any_file.upload(take_file, [any_file, *reference], [clip, *cleared], **quiet)
+    sample.input(take_sample, sample, [clip, language, *truth.outputs], **quiet)
     gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, absent, status], **quiet)
+
     redrawn: dict[str, Any] = {"fn": redraw, "inputs": held, "outputs": shown, **quiet}
-    go.click(run, [clip, reference, language, normaliser, order, cards, store], shown, **quiet).then(**redrawn)
-    board.again(again, [seen, order], shown, **quiet).then(**redrawn)
-    gr.on([order.input, normaliser.input, reference.blur], **redrawn)
+
+    def then_redrawn(event: Any) -> None:
+        results.then_folds(event.then(**redrawn), quiet)
+
+    then_redrawn(go.click(run, [clip, *reference, language, *ruled, cards, store], [*shown, results.against], **quiet))
+    then_redrawn(results.board.again(again, [results.seen, order], shown, **quiet))
+    then_redrawn(gr.on([order.input, normaliser.input, metric.input, terms.blur, terms.submit], None, None, None, **quiet))
+    then_redrawn(truth.text.blur(truth.marked, reference, [truth.mark, truth.filled], **quiet))
+    then_redrawn(truth.file.upload(read_reference, [truth.file, clip, truth.text], [*truth.outputs, status], **quiet))
+    for pressed in truth.pressed(quiet):
+        then_redrawn(pressed)
+    then_redrawn(results.view.use(use, [results.seen, clip, truth.text], [results.against, status, *truth.outputs], **quiet))
+    then_redrawn(results.view.against(hold, None, results.against, **quiet))
+    results.wire(desk, clip, quiet)
     stop.click(cancel_all, queue=False, **quiet)
-    board.stop(cancel_one, queue=False, **quiet)
+    results.board.stop(cancel_one, queue=False, **quiet)
     return Given(clip, added)
+
+
+def ways(rule: str, rate: str, language: str | None, reference: Reference | None) -> tuple[Normaliser, Metric]:
+    """The normaliser and the metric that are chosen on the page, "" for what suits the reference."""
+    text = reference.text if reference is not None else ""
+    return choose(rule or None, language, text), choose_metric(rate or None, language, text)
 
 
 def chosen_in(value: Mapping[str, Any] | None) -> list[str]:
@@ -343,8 +381,3 @@ def asked(
         raise Refused("No system is chosen.", "Tick at least one of the cards.")
     contenders = desk.contenders(names, code or None, own, values)
     return desk.clip(path, text.strip() or None, code or None), contenders
-
-
-def said(fault: RunnerError) -> str:
-    """What happened and what to do, in one line."""
-    return f"{fault} {fault.fix}" if fault.fix else str(fault)

@@ -68,6 +68,21 @@ def column_board() -> gr.HTML:
     )
 
 
+def reference_mark() -> gr.HTML:
+    """Where the words in the reference field are from. Value: HTML of ``ui.views.reference_mark``.
+
+    Events, each without anything: ``restore`` what it was before a person edited it, ``back`` to what stood there before,
+    ``empty`` the field.
+    """
+    return gr.HTML(
+        "",
+        html_template='<div role="status" aria-live="polite">${value}</div>',
+        js_on_load=script("reference.js"),
+        apply_default_css=False,
+        elem_id="es-mark",
+    )
+
+
 def system_cards(value: Mapping[str, Any]) -> gr.HTML:
     """Radio buttons as cards. Value: ``{"html": of ui.views.systems, "chosen": name or None}``; the browser changes ``chosen``.
 
@@ -130,9 +145,11 @@ CONVERSATION_KINDS = (
 
 
 def export_buttons(kinds: Sequence[tuple[str, str, str, str]] = COMPARISON_KINDS, elem_id: str = "es-export") -> gr.HTML:
-    """Copy and download. Value: ``{"stem": name of the files, and a text for each kind}``.
+    """Copy and download. Value: ``{"stem": name of the files, and a text for each kind}``; a kind without a text is asked for.
 
-    ``{}`` while something runs: the buttons are there, and wait. None before there is anything: they are not.
+    Event ``export`` asks: it carries ``{"kind": …, "asked": …}``, and a value with ``{"kind", "asked", "text"}`` as its
+    ``made`` answers. ``{}`` while something runs: the buttons are there, and wait. None before there is anything: they are
+    not.
     """
     buttons = "".join(
         f'<button type="button" data-{does}="{kind}" title="{title}">{label}</button>' for does, kind, label, title in kinds

@@ -3,7 +3,10 @@ comparisons that run and the conversations that are held."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -15,7 +18,9 @@ from typing import Any, Protocol
 from comparisons import history
 from comparisons.compare import Column, Comparison, begin, fold
 from comparisons.normalise import Normaliser
+from comparisons.reference import Reference
 from comparisons.run import Cancels, Comparing, RunsContenders
+from comparisons.score import Metric
 from runners import audio, catalogue
 from runners.base import Availability, Clip, Contender, PromptError, RunnerError, RunnerSpec
 from runners.contenders import contender_for
@@ -147,6 +152,31 @@ class Desk:
             source=Path(path).name,
         )
 
+    def playable(self, path: str, folder: Path) -> Path:
+        """A copy of a clip that every browser plays: FLAC, as the systems hear it, one channel at 16 kHz.
+
+        Args:
+            folder: where the page may serve files from; the copy is made there, once.
+
+        Raises:
+            RunnerError: the clip is not there any more, or cannot be decoded.
+        """
+        copy = folder / "playable" / f"{hashlib.sha256(path.encode()).hexdigest()[:32]}.flac"
+        if not copy.exists():
+            import soundfile
+
+            clip = self.clip(path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            number, half = tempfile.mkstemp(suffix=".flac", dir=copy.parent)
+            os.close(number)
+            try:
+                soundfile.write(half, clip.samples.clip(-1, 1), clip.sample_rate, subtype="PCM_16")
+                os.replace(half, copy)  # noqa: PTH105  # whoever asks at the same time gets a whole file
+            except BaseException:
+                Path(half).unlink(missing_ok=True)
+                raise
+        return copy
+
     def compare(
         self,
         session: str | None,
@@ -154,6 +184,9 @@ class Desk:
         contenders: Sequence[Contender],
         normaliser: Normaliser | None = None,
         *,
+        metric: Metric | None = None,
+        reference: Reference | None = None,
+        key_terms: Sequence[str] = (),
         repeat: int = 1,
         into: Comparison | None = None,
         cancel: Cancels | None = None,
@@ -162,10 +195,14 @@ class Desk:
 
         Args:
             session: whose it is; ``stop`` and ``is_busy`` find it by that.
+            reference: None takes the clip's own text.
             into: a comparison of the same clip in which only these contenders are run anew.
             cancel: stops this one alone.
         """
-        comparison = begin(clip, contenders, normaliser) if into is None else _reset(into, contenders)
+        if into is None:
+            comparison = begin(clip, contenders, normaliser, metric=metric, reference=reference, key_terms=key_terms)
+        else:
+            comparison = _reset(into, contenders)
         cancels = Cancels() if cancel is None else cancel
         key = session or ""
         with self._lock:
@@ -234,3 +271,8 @@ def _reset(comparison: Comparison, contenders: Sequence[Contender]) -> Compariso
     again = set(contenders)
     columns = tuple(Column(each.contender) if each.contender in again else each for each in comparison.columns)
     return replace(comparison, columns=columns)
+
+
+def said(fault: RunnerError) -> str:
+    """What happened and what to do, in one line."""
+    return f"{fault} {fault.fix}" if fault.fix else str(fault)

@@ -13,7 +13,13 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 
 from comparisons import figures, report
-from comparisons.compare import Column, Comparison, Order
+from comparisons.changes import Change, explained
+from comparisons.compare import Comparison, Order, ordered
+from comparisons.pictures import Picture
+from comparisons.records import agreements
+from comparisons.reference import Reference
+from comparisons.score import Unit
+from comparisons.significance import summary as summary_of_pairs
 from runners.base import Availability, Clip, RunnerError, RunnerSpec
 from runners.conversations.conversation import Conversation, Exchange
 from runners.here.machine import Machine
@@ -24,6 +30,13 @@ ASSETS = Path(__file__).parent / "assets"
 
 FEW = 4
 """More cards of a kind than these leave the place before the button."""
+
+SHOWN_WHOLE = 150
+"""Words of a text of which all is shown, changed or not."""
+MOST_CHANGES = 200
+"""Of one text; a page of them says what a normaliser does."""
+AROUND = 3
+"""Words before and after a change."""
 
 SUMMARY = ("State", "WER %", "CER %", "S", "I", "D", "N", "RTF", "RTFx", "Seconds", "Load seconds", "Device")
 """Columns of the summary table, out of those of ``comparisons.report.to_frame``; each row is headed by its system."""
@@ -194,16 +207,89 @@ def clip_line(clip: Clip | None = None, fault: RunnerError | None = None) -> str
     return _template("clip.html").render(clip=clip, facts=_sound(clip) if clip else "", fault=fault)
 
 
-def board(columns: Iterable[Column], now: float) -> dict[str, Any]:
-    """The value of the column board. ``now`` is on the clock of ``Column.since``; running seconds tick in the browser."""
+def board(comparison: Comparison, by: Order, now: float, transcripts: bool = True) -> dict[str, Any]:
+    """The value of the column board. ``now`` is on the clock of ``Column.since``; running seconds tick in the browser.
+
+    Args:
+        transcripts: False leaves those out that can be scored, which stand side by side below.
+    """
     module: Any = _template("column.html").module
-    drawn = [(each, str(module.es_column(each, 2, None, True))) for each in columns]
-    return {"now": now, "columns": [{"id": each.contender.name, "html": html} for each, html in drawn]}
+    agreed = agreements(comparison)
+    drawn = [
+        (
+            each.contender.name,
+            str(module.es_column(each, 2, None, True, comparison.reference, agreed.get(each.contender.name), transcripts)),
+        )
+        for each in ordered(comparison, by)
+    ]
+    return {"now": now, "columns": [{"id": name, "html": html} for name, html in drawn]}
 
 
-def legend() -> str:
-    """What the marks look like."""
-    return report.legend_html()
+def verdicts(comparison: Comparison) -> str:
+    """What the contenders' rates mean beside each other, in sentences; "" where there is nothing to say."""
+    labels = {column.contender.name: column.contender.label for column in comparison.columns}
+    agreed = [name for name, share in agreements(comparison).items() if share is not None]
+    sentences = summary_of_pairs(comparison.pairs, labels) if comparison.pairs else ()
+    if not sentences and not (comparison.finished and len(agreed) > 1):
+        return ""
+    method = next((pair.method for pair in comparison.pairs if pair.method), None)
+    return _template("verdicts.html").render(
+        sentences=sentences, method=method, many=len(comparison.pairs) > 1, reference=comparison.reference
+    )
+
+
+def pictures(drawn: Sequence[Picture]) -> str:
+    """The pictures of a comparison, each a figure that says what it shows."""
+    return _template("pictures.html").render(pictures=drawn)
+
+
+def changes(comparison: Comparison) -> str:
+    """What the comparison's normaliser did to the reference and to each transcript that can be scored."""
+    texts = [("Reference", comparison.reference.text)] if comparison.reference is not None else []
+    texts += [
+        (column.contender.label, column.result.transcript.text)
+        for column in comparison.columns
+        if column.contender.is_scored and column.result is not None and column.result.transcript is not None
+    ]
+    unit: Unit = "character" if comparison.metric == "cer" else "word"
+    rows = []
+    for label, text in texts:
+        pieces = explained(text, comparison.normaliser, unit)
+        rows.append((label, sum(piece.kind != "same" for piece in pieces), len(pieces), shortened(pieces)))
+    return _template("changes.html").render(rows=rows, normaliser=comparison.normaliser, unit=unit)
+
+
+def shortened(pieces: Sequence[Change]) -> list[Change | int]:
+    """What is shown of a text: all of a short one; of a long one the changes, each with a few words around it.
+
+    A number stands for so many words that are left out.
+    """
+    if len(pieces) <= SHOWN_WHOLE:
+        return list(pieces)
+    kept: list[Change | int] = []
+    shown = 0
+    changed = [place for place, piece in enumerate(pieces) if piece.kind != "same"]
+    for place in changed[:MOST_CHANGES]:
+        first, last = max(shown, place - AROUND), min(len(pieces), place + AROUND + 1)
+        if first > shown:
+            kept.append(first - shown)
+        kept += pieces[first:last]
+        shown = max(shown, last)
+    if shown < len(pieces):
+        kept.append(len(pieces) - shown)
+    return kept
+
+
+def apology() -> str:
+    """Stands where something could not be drawn."""
+    return '<p class="es-soft es-small">This could not be drawn; the log of the server says why.</p>'
+
+
+def reference_mark(reference: Reference, can_go_back: bool = False) -> str:
+    """What stands under the reference field; "" where there is nothing to say of the reference."""
+    if reference.seed is None and not reference.is_edited and not can_go_back:
+        return ""
+    return _template("reference.html").render(reference=reference, can_go_back=can_go_back)
 
 
 def nothing_yet() -> str:

@@ -1,0 +1,175 @@
+"""What the Compare tab shows of a comparison: columns, verdicts, texts side by side, folds, and what can be taken away."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from comparisons import report
+from comparisons.compare import Comparison, Order, ordered
+from comparisons.side_by_side import anchors, side_by_side
+from runners.base import RunnerError
+from ui import views
+from ui.components import column_board, export_buttons
+from ui.desk import Desk, said
+from ui.folds import Fold, changes_html, fold, pictures_html
+from ui.side_by_side import plain, side_by_side_view
+
+log = logging.getLogger(__name__)
+
+Update = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What stands there, the file that it was made from, and how it is drawn."""
+
+    comparison: Comparison
+    path: str
+    order: Order
+    against: str | None
+    """What the transcripts are held against; None for the usual."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The parts, in their order on the page."""
+
+    seen: gr.State
+    """``Seen``, or None before there is anything."""
+    against: gr.State
+    """What the visitor chose to hold the transcripts against; None for the usual."""
+    exports: gr.HTML
+    table: gr.HTML
+    board: gr.HTML
+    verdicts: gr.HTML
+    view: gr.HTML
+    folds: tuple[Fold, ...]
+    status: gr.HTML
+    """The line in the run bar, above all of them."""
+
+    @classmethod
+    def build(cls, status: gr.HTML) -> Results:
+        """Build them inside a ``gr.Blocks``, all but ``status``."""
+        seen, against = gr.State(None), gr.State(None)
+        with gr.Column(elem_id="es-results"):
+            exports = export_buttons()
+            table = gr.HTML("", apply_default_css=False, elem_id="es-summary")
+            board = column_board()
+            verdicts = gr.HTML("", apply_default_css=False, elem_id="es-verdicts")
+            view = side_by_side_view()
+            folds = (
+                fold("Pictures", "es-pictures", pictures_html),
+                fold("What normalisation did", "es-normalised", changes_html),
+            )
+        return cls(seen, against, exports, table, board, verdicts, view, folds, status)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What ``drawn`` changes."""
+        parts = [self.seen, self.board, self.table, self.verdicts, self.view, self.exports, self.status]
+        return [*parts, *(each.html for each in self.folds)]
+
+    def drawn(self, now: Seen, side: str, *, anew: bool = True) -> Update:
+        """Everything that shows a comparison.
+
+        Args:
+            side: of ``beside``.
+            anew: False where ``side`` is what it was.
+        """
+        comparison, by = now.comparison, now.order
+        told: Update = {
+            self.seen: now,
+            self.board: views.board(comparison, by, time.monotonic(), transcripts=not side),
+            self.table: views.summary(comparison, by),
+            self.verdicts: views.verdicts(comparison),
+            self.exports: {"stem": stem(comparison)} if comparison.finished else {},
+            self.status: views.progress(comparison),
+        }
+        if not comparison.finished:  # they are drawn once all is there
+            told |= {each.html: "" for each in self.folds}
+        return told | ({self.view: side} if anew else {})
+
+    def as_it_runs(self, comparisons: Iterable[Comparison], path: str, by: Order, against: str | None) -> Iterator[Update]:
+        """What to show, step by step; the texts are set side by side again whenever another has come."""
+        side, done = "", None
+        for comparison in comparisons:
+            finished = [column.contender for column in comparison.columns if column.finished]
+            anew, done = finished != done, finished
+            if anew:
+                side = beside(comparison, by, against, path)
+            yield self.drawn(Seen(comparison, path, by, against), side, anew=anew)
+
+    def then_folds(self, event: Any, quiet: Mapping[str, Any]) -> None:
+        """Draw the folds that are open, after what the columns show."""
+        for each in self.folds:
+            event = each.after(event, self.seen, quiet)
+
+    def wire(self, desk: Desk, clip: gr.Audio, quiet: Mapping[str, Any]) -> None:
+        """What happens without another comparison being made."""
+
+        def copied(last: Seen | None) -> Any:
+            """A copy of the clip for a browser that cannot play it."""
+            if last is None:
+                return gr.skip()
+            answer: dict[str, Any] = {"of": address(last.path), "audio": None, "fault": None}
+            try:
+                copy = desk.playable(last.path, Path(get_upload_folder()))
+                clip.temp_files.add(str(copy))  # so that it goes when uploads go
+                answer["audio"] = address(str(copy))
+            except RunnerError as fault:
+                answer["fault"] = said(fault)
+            return gr.HTML(copy=answer)
+
+        def made(event: gr.EventData, last: Seen | None) -> Any:
+            if last is None or not last.comparison.finished:
+                return gr.skip()
+            text = exported(last.comparison, last.order, str(event.kind))
+            return {"stem": stem(last.comparison), "made": {"kind": event.kind, "asked": event.asked, "text": text}}
+
+        for each in self.folds:
+            each.wire(self.seen, quiet)
+        self.view.unplayable(copied, self.seen, self.view, **quiet)
+        self.exports.export(made, self.seen, self.exports, **quiet)
+
+
+def beside(comparison: Comparison, order: Order, against: str | None, path: str) -> str:
+    """The transcripts side by side, as ``ui.side_by_side`` draws them; "" where none can be. Never costs the columns."""
+    try:
+        if against not in {each for each, _ in anchors(comparison)}:
+            against = None
+        view = side_by_side(replace(comparison, columns=ordered(comparison, order)), against)
+        return plain(view, comparison, address(path)) if view.passages else ""
+    except Exception:
+        log.exception("the transcripts could not be set side by side")
+        return ""
+
+
+def exported(comparison: Comparison, order: Order, kind: str) -> str:
+    """The summary as text for a spreadsheet ("tsv"), "csv", "json", or a report of its own ("html"); "" for other kinds."""
+    if kind == "tsv":
+        return str(report.to_frame(comparison, order).to_csv(sep="\t", index=False))
+    if kind == "csv":
+        return report.to_csv(comparison)
+    if kind == "json":
+        return json.dumps(report.to_dict(comparison), ensure_ascii=False, indent=2)
+    return report.to_html(comparison, order) if kind == "html" else ""
+
+
+def stem(comparison: Comparison) -> str:
+    """What files that leave the page are called, without their ending."""
+    return f"earshot-{Path(comparison.source).stem}"
+
+
+def address(path: str) -> str:
+    """Where the page serves a file from, relative to its own address."""
+    return f"gradio_api/file={quote(path)}"
