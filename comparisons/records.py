@@ -64,7 +64,7 @@ def _reference(reference: Reference | None) -> dict[str, Any] | None:
     return {
         "text": reference.text,
         "seeded_by": reference.seed,
-        "seeded_by_label": reference.seed_label,
+        "seed_label": reference.seed_label,
         "original": reference.original,
     }
 

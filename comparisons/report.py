@@ -9,26 +9,32 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comparisons import align, figures, measures, records
 from comparisons.compare import Column, Comparison, Order, ordered
+from comparisons.pictures import Picture, pictures
 from comparisons.pooling import pooled_pairs
 from comparisons.pooling import pooled_rows as pooled_rows
 from comparisons.records import agreements
 from comparisons.records import to_dict as to_dict
 from comparisons.score import Score
+from comparisons.side_by_side import SideBySide, side_by_side
 from comparisons.significance import Pair, summary
 from comparisons.uncertainty import Interval
 
 if TYPE_CHECKING:
     import jinja2
     import pandas
+
+log = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -318,17 +324,54 @@ def legend_html() -> str:
     return str(module.es_legend())
 
 
+@dataclass(frozen=True)
+class _Clip:
+    """What the report shows of one comparison."""
+
+    comparison: Comparison
+    columns: tuple[Column, ...]
+    view: SideBySide | None
+    """None if the transcripts could not be put side by side; then each stands in its column."""
+    pictures: tuple[Picture, ...]
+    said: tuple[str, ...]
+    agreements: Mapping[str, float]
+    whence: str | None
+
+
 def to_html(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") -> str:
     """One HTML file that needs nothing else: light and dark, for screens of any width and for paper."""
     several = _several(comparisons)
+    pooled = pooled_rows(several) if len(several) > 1 else []
     return (
         environment()
         .get_template("report.html")
         .render(
-            comparisons=[(comparison, ordered(comparison, by)) for comparison in several],
-            pooled=pooled_rows(several) if len(several) > 1 else [],
+            clips=[_clip(comparison, by) for comparison in several],
+            pooled=pooled,
+            pooled_said=said_of_pairs(pooled_pairs(several), {row.name: row.label for row in pooled}, clips=len(several))
+            if pooled
+            else (),
             styles=[(TEMPLATES / name).read_text(encoding="utf-8") for name in ("tokens.css", "report.css", "columns.css")],
         )
+    )
+
+
+def _clip(comparison: Comparison, by: Order) -> _Clip:
+    columns = ordered(comparison, by)
+    view = drawn = None
+    try:
+        view = side_by_side(replace(comparison, columns=columns))
+        drawn = pictures(comparison, view if view.kind == "reference" else None)
+    except Exception:  # they hold untrusted text against times that systems gave; a fault there costs no report
+        log.exception("%r cannot be shown whole", comparison.source)
+    return _Clip(
+        comparison,
+        columns,
+        view,
+        drawn or (),
+        said_of_pairs(comparison.pairs, labels_of(comparison)),
+        agreements(comparison),
+        whence(comparison),
     )
 
 

@@ -27,7 +27,7 @@ def test_a_kept_comparison_can_be_scored_again(tmp_path: Path) -> None:
     path = history.keep(comparison(), tmp_path / "kept" / "here", AT)
     whole = json.loads(path.read_text(encoding="utf-8"))
     assert whole["kept_at"] == "2026-08-01T12:30:05+00:00"
-    assert whole["reference"] == {"text": "Hello, नमस्ते!", "seeded_by": None, "seeded_by_label": None, "original": None}
+    assert whole["reference"] == {"text": "Hello, नमस्ते!", "seeded_by": None, "seed_label": None, "original": None}
     assert whole["language"] == "en"
     assert whole["results"][0]["transcript"] == "hello नमस्ते"
     assert whole["normaliser"]["name"] == "whisper-english"
