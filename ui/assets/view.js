@@ -165,12 +165,21 @@ const unmark = () => {
   marked = [];
 };
 
+const FAR = 3; // screens; somebody who goes further than that wants to be there, not to see the way
+
+const comeTo = (node, block) => {
+  const box = rows.scrollHeight > rows.clientHeight + 1 ? rows : document.documentElement;
+  const way = Math.abs(node.getBoundingClientRect().top - (box === rows ? rows.getBoundingClientRect().top : 0));
+  const isFar = way > FAR * box.clientHeight;
+  node.scrollIntoView({ block, inline: "nearest", behavior: calm() || isFar ? "auto" : "smooth" });
+};
+
 const showPassage = (number, block = "nearest") => {
   drawUpTo(number + 1);
   passages[passage]?.classList.remove("es-here-now");
   passage = number;
   passages[number].classList.add("es-here-now");
-  passages[number].scrollIntoView({ block, inline: "nearest", behavior: calm() ? "auto" : "smooth" });
+  comeTo(passages[number], block);
 };
 
 const walk = (step) => {
@@ -299,10 +308,16 @@ const drawControls = () => {
 };
 
 const draw = () => {
-  const text = typeof props.value === "string" ? props.value : "";
-  const before = value;
   turn += 1;
-  value = text ? JSON.parse(text) : null;
+  const mine = turn;
+  const found = read(typeof props.value === "string" ? props.value : "");
+  if (!(found instanceof Promise)) drawValue(found);
+  else found.then((read) => mine === turn && drawValue(read));
+};
+
+const drawValue = (next) => {
+  const before = value;
+  value = next;
   view.hidden = !value;
   delete view.dataset.drawn;
   giveClip(value?.audio ?? null);
@@ -317,7 +332,7 @@ const draw = () => {
     place = passage = -1;
     return;
   }
-  const isSame = before && before.audio === value.audio && before.source === value.source;
+  const isSame = before !== null && before.audio === value.audio && before.source === value.source;
   const [top, left] = [rows.scrollTop, rows.scrollLeft];
   if (!isSame) place = passage = -1;
   else if (before.against !== value.against || before.sides.length !== value.sides.length) place = -1;

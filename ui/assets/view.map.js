@@ -29,6 +29,7 @@ const drawMap = (value) => {
       const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
       path.setAttribute("class", ["es-map-s", "es-map-d", "es-map-i"][kind]);
       path.setAttribute("d", [...new Set(strokes)].join("")); // what falls on the same dot is drawn once
+      path.style.strokeWidth = strokes.length > 150 ? "1.2px" : "2.5px";
       svg.append(path);
     });
   }

@@ -1,11 +1,33 @@
-// Words of a passage as they come, [text, code, start, end, at, reference, after, support], and as they are drawn.
-// Text of transcripts is only ever put in as text.
+// Words as they are kept here, [text, code, start, end, at, reference, after, support], and as they are drawn. Text of
+// transcripts is only ever put in as text.
 const KINDS = ["hit", "substitution", "deletion", "insertion", "plain"];
 const SHAPES = ["span", "u", "del", "ins", "span"].map((tag, code) => {
   const node = document.createElement(tag);
   node.className = ["es-v", "es-v es-s", "es-v es-d", "es-v es-i", "es-v"][code];
   return node;
 });
+// Words as ui.side_by_side sends them, a list for each field, into an array for each word.
+const unpacked = ([texts, codes, starts, ends, rest]) => {
+  const words = texts.map((text, number) => [text, codes[number], starts[number], ends[number], null, null, null, null]);
+  for (const [number, at, reference, after, support] of rest) {
+    const word = words[number];
+    [word[4], word[5], word[6], word[7]] = [at, reference, after, support];
+  }
+  return words;
+};
+
+// A value of ui.side_by_side.plain, at once where it is short, else as a promise.
+const read = (text) => {
+  const taken = (value) => {
+    value.passages = value.passages.map(([start, end, anchor, cells]) => [start, end, unpacked(anchor), cells.map(unpacked)]);
+    return value;
+  };
+  if (!text) return null;
+  if (text.startsWith("{")) return taken(JSON.parse(text));
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json().then(taken);
+};
+
 const kindOf = (word) => word[1] & 7;
 const isWrong = (word) => kindOf(word) > 0 && kindOf(word) < 4;
 const isInterpolated = (word) => (word[1] & 8) > 0;
