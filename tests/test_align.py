@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import jiwer
+import kaldialign
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparisons.align import align, distance
+from comparisons.align import Alignment, align, distance
 
 WORDS = st.sampled_from(
     [
@@ -36,6 +39,7 @@ SENTENCES = st.lists(WORDS | st.text(st.characters(exclude_categories=("Z", "C")
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(SENTENCES, SENTENCES)
 def test_both_texts_can_be_read_off_the_alignment(said: list[str], heard: list[str]) -> None:
     alignment = align(said, heard)
@@ -47,6 +51,7 @@ def test_both_texts_can_be_read_off_the_alignment(said: list[str], heard: list[s
         assert (op.kind == "insertion") == (op.reference is None)
 
 
+@settings(max_examples=60, deadline=None)
 @given(SENTENCES, SENTENCES)
 def test_the_total_is_within_its_bounds_and_symmetric(said: list[str], heard: list[str]) -> None:
     errors = align(said, heard).errors
@@ -55,6 +60,7 @@ def test_the_total_is_within_its_bounds_and_symmetric(said: list[str], heard: li
     assert (errors == 0) == (said == heard)
 
 
+@settings(max_examples=60, deadline=None)
 @given(SENTENCES.filter(bool), SENTENCES)
 def test_the_counts_are_those_of_jiwer(said: list[str], heard: list[str]) -> None:
     theirs = jiwer.process_words(" ".join(said), " ".join(heard))
@@ -67,6 +73,117 @@ def test_the_counts_are_those_of_jiwer(said: list[str], heard: list[str]) -> Non
     )
 
 
+@settings(max_examples=60, deadline=None)
+@given(SENTENCES.filter(bool), SENTENCES)
+def test_the_total_is_that_of_kaldialign(said: list[str], heard: list[str]) -> None:
+    theirs = kaldialign.edit_distance(said, heard)
+    assert align(said, heard).errors == theirs["total"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(SENTENCES, SENTENCES)
+def test_counts_are_those_of_the_steps(said: list[str], heard: list[str]) -> None:
+    alignment = align(said, heard)
+    kinds = Counter(op.kind for op in alignment.ops)
+    assert alignment.hits == kinds["hit"]
+    assert alignment.substitutions == kinds["substitution"]
+    assert alignment.deletions == kinds["deletion"]
+    assert alignment.insertions == kinds["insertion"]
+    assert alignment.reference_length == len(said)
+    assert alignment.errors == len(alignment.ops) - alignment.hits
+
+
+@settings(max_examples=60, deadline=None)
+@given(SENTENCES, SENTENCES, SENTENCES)
+def test_a_way_over_a_third_text_is_never_shorter(one: list[str], other: list[str], third: list[str]) -> None:
+    assert align(one, other).errors <= align(one, third).errors + align(third, other).errors
+
+
+@settings(max_examples=60, deadline=None)
+@given(SENTENCES, SENTENCES)
+def test_chunks_follow_each_other_without_a_gap(said: list[str], heard: list[str]) -> None:
+    i = j = 0
+    for kind, i1, i2, j1, j2 in align(said, heard).chunks:
+        assert (i1, j1) == (i, j)
+        assert (i2 > i1, j2 > j1) == (kind != "insertion", kind != "deletion")
+        i, j = i2, j2
+    assert (i, j) == (len(said), len(heard))
+
+
+@settings(max_examples=60, deadline=None)
+@given(SENTENCES, SENTENCES)
+def test_a_known_alignment_comes_back_whole(said: list[str], heard: list[str]) -> None:
+    alignment = align(said, heard)
+    again = Alignment.of((op.reference, op.hypothesis) for op in alignment.ops)
+    assert again.ops == alignment.ops
+    assert (again.reference, again.hypothesis) == (tuple(said), tuple(heard))
+
+
+def test_a_pair_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="one side"):
+        Alignment.of([("a", "a"), (None, None)])
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "compounds"),
+    [
+        ("this week end it rained", "this weekend it rained", ["week end=weekend"]),
+        ("this weekend it rained", "this week end it rained", ["weekend=week end"]),
+        ("never the less", "nevertheless", ["never the less=nevertheless"]),
+        ("into a bottle", "in to a bottle", ["into=in to"]),
+        ("an ice cream", "a nice cream", ["an ice=a nice"]),
+        ("Donau dampf schiff", "Donaudampf schiff", ["Donau dampf=Donaudampf"]),
+        ("red ice cream x and news papers", "read icecream y and newspapers", ["ice cream=icecream", "news papers=newspapers"]),
+        ("ice cream news papers", "icecream newspapers", ["ice cream=icecream", "news papers=newspapers"]),
+        ("ice cream newspaper", "icecream news paper", []),  # a hair cheaper: three wrong words for three
+        ("the weekend", "the week", []),
+        ("a b", "b a", []),
+        ("एक साथ", "एकसाथ", ["एक साथ=एकसाथ"]),
+        ("אל תוך", "אלתוך", ["אל תוך=אלתוך"]),
+    ],
+)
+def test_words_split_or_joined_are_told_apart_from_other_errors(said: str, heard: str, compounds: list[str]) -> None:
+    alignment = align(said.split(), heard.split())
+    found = [
+        f"{' '.join(alignment.reference[i1:i2])}={' '.join(alignment.hypothesis[j1:j2])}"
+        for i1, i2, j1, j2 in alignment.compounds
+    ]
+    assert found == compounds
+
+
+SPLIT = st.lists(st.sampled_from(["ice", "cream", "icecream", "icecreams", "s", "a", "b", "ab", "week"]), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SPLIT, SPLIT)
+def test_a_compound_costs_what_its_words_cost_and_has_steps_of_its_own(said: list[str], heard: list[str]) -> None:
+    alignment = align(said, heard)
+    assert alignment.errors == kaldialign.edit_distance(said, heard)["total"]
+    theirs = jiwer.process_words(" ".join(said), " ".join(heard)) if said else None
+    if theirs is not None:
+        assert (alignment.substitutions, alignment.deletions) == (theirs.substitutions, theirs.deletions)
+    starts = {(i1, j1) for _, i1, _, j1, _ in alignment.chunks}
+    ends = {(i2, j2) for _, _, i2, _, j2 in alignment.chunks}
+    for i1, i2, j1, j2 in alignment.compounds:
+        assert "".join(said[i1:i2]) == "".join(heard[j1:j2])
+        assert said[i1:i2] != heard[j1:j2]
+        assert (i1, j1) in starts
+        assert (i2, j2) in ends
+
+
+def test_a_long_text_of_other_words_is_aligned_without_a_search_for_compounds() -> None:
+    alignment = align(["a", "b"] * 3000, ["ab"] * 3000)
+    assert alignment.errors == 6000
+    assert alignment.compounds == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(SENTENCES, SENTENCES, st.integers(0, 200))
+def test_an_expected_distance_changes_nothing_but_speed(said: list[str], heard: list[str], expected: int) -> None:
+    assert distance(" ".join(said), " ".join(heard), expected) == distance(" ".join(said), " ".join(heard))
+
+
+@settings(max_examples=60, deadline=None)
 @given(SENTENCES, SENTENCES)
 def test_characters_are_counted_as_words_are(said: list[str], heard: list[str]) -> None:
     one, other = " ".join(said), " ".join(heard)

@@ -40,12 +40,14 @@ def test_basic_makes_alike_what_sounds_alike(one: str, other: str) -> None:
     assert normaliser("basic")(one) == normaliser("basic")(other)
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.text())
 def test_basic_does_nothing_the_second_time(text: str) -> None:
     once = normaliser("basic")(text)
     assert normaliser("basic")(once) == once
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.text(), st.sampled_from(sorted(NORMALISERS)))
 def test_every_normaliser_takes_any_text(text: str, name: str) -> None:
     normalise = normaliser(name)
