@@ -11,14 +11,16 @@ import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from comparisons.normalise import is_spaced
-from runners.base import Segment, Transcript, Word
+from runners.base import Transcript
 
 Suspicion = Literal["loop", "over silence", "too fast", "empty"]
 SUSPICIONS: Mapping[Suspicion, str] = MappingProxyType(
@@ -58,6 +60,10 @@ LEAST_SPOKEN_SECONDS = 2.0
 
 _SYLLABIC = re.compile(r"[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _LETTERS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+MOST_FLAGS = 20
+"""Flags of one kind that are told one by one."""
+SAMPLE = 4000
+"""Characters of a transcript by which its script is known."""
 _MOST_QUOTED = 60
 """Characters of a repeated phrase that are quoted in a flag."""
 
@@ -74,21 +80,11 @@ class Flag:
     end: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A raw word, or in scripts without spaces a letter, with its times where the system gave them."""
-
-    text: str
-    bare: str
-    """Without letter case and punctuation."""
-    start: float | None = None
-    end: float | None = None
-
-
+@lru_cache(maxsize=16)
 def flags(
-    transcript: Transcript, seconds: float, silences: Sequence[tuple[float, float]], reference: str | None = None
+    transcript: Transcript, seconds: float, silences: tuple[tuple[float, float], ...], reference: str | None = None
 ) -> tuple[Flag, ...]:
-    """What in a transcript was hardly said, in the order of ``SUSPICIONS``.
+    """What in a transcript was hardly said, in the order of ``SUSPICIONS``. Kept for a while: no normaliser changes it.
 
     Args:
         seconds: length of the clip.
@@ -96,23 +92,39 @@ def flags(
         reference: what was said; what it repeats as often is no loop.
     """
     silent = sum(end - start for start, end in silences)
-    pieces = _pieces(transcript)
-    if not pieces:
+    text = transcript.text
+    spaced = is_spaced(None, text[:SAMPLE])
+    raw = text.split() if spaced else [letter for letter in text if letter.isalnum()]
+    bare = list(map(_folded, raw))
+    if not any(bare):
         nothing = silent >= seconds - 0.01 or (reference is not None and not _bare(reference))
         return () if nothing else (Flag("empty", "It heard nothing, although the clip is not silent."),)
+    timed = _timed(transcript)
     return (
-        *_loops(transcript.text, pieces, reference),
-        *_over_silence(transcript, seconds, silences),
-        *_too_fast(transcript, seconds, silent),
+        *_few(_loops(transcript, raw, bare, spaced, reference)),
+        *_few(_over_silence(text, timed, seconds, silences)),
+        *_few(_too_fast(text, timed, seconds, silent)),
     )
+
+
+def _few(found: Iterator[Flag]) -> Iterator[Flag]:
+    """At most ``MOST_FLAGS`` of a kind, and how many more there were."""
+    yield from islice(found, MOST_FLAGS)
+    more = list(found)
+    if more:
+        yield Flag(more[0].suspicion, f"and {len(more)} more such places" if len(more) > 1 else more[0].text, more[0].start)
+
+
+@lru_cache(maxsize=1 << 15)
+def _spoken_seconds(word: str) -> float:
+    """Kept: most words of a long text have been met before."""
+    return spoken_seconds(word)
 
 
 def spoken_seconds(text: str) -> float:
     """The shortest time in which anybody could say a text: 7 words a second, 12 Han or Kana, 25 Thai letters."""
-    syllabic, letters = len(_SYLLABIC.findall(text)), len(_LETTERS.findall(text))
-    words = text
-    if syllabic or letters:
-        words = _LETTERS.sub(" ", _SYLLABIC.sub(" ", text))
+    words, syllabic = (text, 0) if text.isascii() else _SYLLABIC.subn(" ", text)
+    words, letters = (words, 0) if text.isascii() else _LETTERS.subn(" ", words)
     count = sum(1 for word in words.split() if any(map(str.isalnum, word)))
     return count / WORDS_PER_SECOND + syllabic / SYLLABIC_PER_SECOND + letters / LETTERS_PER_SECOND
 
@@ -131,20 +143,25 @@ def compression(text: str) -> float:
     return len(raw) / len(zlib.compress(raw)) if raw else 0.0
 
 
-def _loops(text: str, pieces: Sequence[_Piece], reference: str | None) -> Iterator[Flag]:
-    spaced = is_spaced(None, text)
-    said = _bare(reference) if reference is not None else ""
+def _loops(
+    transcript: Transcript, raw: Sequence[str], bare: Sequence[str], spaced: bool, reference: str | None
+) -> Iterator[Flag]:
+    text, between = transcript.text, " " if spaced else ""
+    # Lone dashes and the like are neither repeated nor repetitions.
+    heard = [number for number, word in enumerate(bare) if word]
+    said: str | None = None
     found = False
-    for first, last, period in _repetitions([piece.bare for piece in pieces], spaced):
+    for first, last, period in _repetitions([bare[number] for number in heard], spaced):
         times = (last - first) // period
-        phrase = [piece.bare for piece in pieces[first : first + period]]
-        between = " " if spaced else ""
-        # What the reference repeats as often was said.
-        if said and between.join(phrase * times) in (said if spaced else said.replace(" ", "")):
-            continue
+        phrase = [bare[number] for number in heard[first : first + period]]
+        if said is None:
+            said = between.join(_bare(reference or "").split())
+        if f"{between}{between.join(phrase * times)}{between}" in f"{between}{said}{between}":
+            continue  # the reference repeats it as often
         found = True
-        quoted = _quoted(between.join(piece.text for piece in pieces[first : first + period]))
-        known = [time for piece in pieces[first:last] for time in (piece.start, piece.end) if time is not None]
+        quoted = _quoted(between.join(raw[number] for number in heard[first : first + period]))
+        words = transcript.words[heard[first] : heard[last - 1] + 1] if len(transcript.words) == len(raw) and spaced else ()
+        known = [time for word in words for time in (word.start, word.end) if time is not None]
         yield Flag("loop", f"“{quoted}” {times} times in a row", *((min(known), max(known)) if known else (None, None)))
     if found:
         return  # what a window would find is what was found, more often than not
@@ -180,92 +197,82 @@ def _repetitions(words: Sequence[str], spaced: bool) -> list[tuple[int, int, int
     return sorted(found)
 
 
-def _over_silence(transcript: Transcript, seconds: float, silences: Sequence[tuple[float, float]]) -> Iterator[Flag]:
+def _over_silence(text: str, timed: _Timed, seconds: float, silences: Sequence[tuple[float, float]]) -> Iterator[Flag]:
     if sum(end - start for start, end in silences) >= seconds - 0.01:
-        yield Flag("over silence", f"“{_quoted(transcript.text)}”: the whole clip is silent", 0.0, seconds)
+        yield Flag("over silence", f"“{_quoted(text)}”: the whole clip is silent", 0.0, seconds)
         return
-    long = [(start, end) for start, end in silences if end - start > LEAST_SILENCE_SECONDS]
-    if not long:
-        return
-    timed = [
-        stretch
-        for stretch in (transcript.words if _is_timed(transcript.words) else transcript.segments)
-        if stretch.start is not None and stretch.end is not None and _bare(stretch.text)
-    ]
-    for start, end in long:
+    order = np.argsort(timed.starts, kind="stable")
+    starts = timed.starts[order]
+    for start, end in silences:
+        if end - start <= LEAST_SILENCE_SECONDS:
+            continue
         # At the ends of the clip there is no neighbour whose word might reach into the silence.
         first = start + SLACK_SECONDS if start > 0 else start
         last = end - SLACK_SECONDS if end < seconds else end
-        inside = [one for one in timed if first <= (one.start or 0.0) and (one.end or 0.0) <= last]
+        near = order[np.searchsorted(starts, first) : np.searchsorted(starts, last, side="right")].tolist()
+        inside = [number for number in near if timed.ends[number] <= last and _folded(timed.texts[number])]
         if inside:
-            heard = " ".join(one.text.strip() for one in inside)
-            yield Flag("over silence", f"“{_quoted(heard)}”: nobody speaks there", inside[0].start, inside[-1].end)
+            heard = " ".join(timed.texts[number].strip() for number in inside)
+            when = float(timed.starts[inside[0]]), float(timed.ends[inside].max())
+            yield Flag("over silence", f"“{_quoted(heard)}”: nobody speaks there", *when)
 
 
-def _too_fast(transcript: Transcript, seconds: float, silent: float) -> Iterator[Flag]:
-    needed = spoken_seconds(transcript.text)
+def _too_fast(text: str, timed: _Timed, seconds: float, silent: float) -> Iterator[Flag]:
+    needed = spoken_seconds(text)
     if needed < LEAST_SPOKEN_SECONDS:
         return
-    stretches: Sequence[Word] | Sequence[Segment] = transcript.words if _is_timed(transcript.words) else transcript.segments
-    timed = [one for one in stretches if one.start is not None and one.end is not None]
-    found: tuple[float, float] | None = None
-    if timed:
-        needs = np.concatenate(([0.0], np.cumsum([spoken_seconds(one.text) for one in timed])))
-        starts = np.array([one.start for one in timed], dtype=np.float64)
-        ends = np.maximum.accumulate(np.array([one.end for one in timed], dtype=np.float64))
-        # For each stretch the first one with which there is enough to judge by.
-        lasts = np.searchsorted(needs, needs[:-1] + LEAST_SPOKEN_SECONDS - 1e-9)
-        for first in np.flatnonzero(lasts < len(needs)).tolist():
-            last = int(lasts[first])
-            if needs[last] - needs[first] <= ends[last - 1] - starts[first]:
-                continue
-            if found is not None and starts[first] <= found[1]:
-                found = found[0], max(found[1], float(ends[last - 1]))
-                continue
-            if found is not None:
-                yield _fast(timed, *found)
-            found = float(starts[first]), float(ends[last - 1])
-        if found is not None:
-            yield _fast(timed, *found)
-            return
-    if needed > seconds - silent:
-        count = len(transcript.text.split())
-        what = f"{count} words" if is_spaced(None, transcript.text) else f"{len(''.join(transcript.text.split()))} characters"
-        yield Flag("too fast", f"{what} in a clip with {max(0.0, seconds - silent):.1f} s of sound")
+    needs = np.concatenate(([0.0], np.cumsum([_spoken_seconds(text) for text in timed.texts])))
+    ends = np.maximum.accumulate(timed.ends)
+    # For each stretch the first one with which there is enough to judge by.
+    lasts = np.searchsorted(needs, needs[:-1] + LEAST_SPOKEN_SECONDS - 1e-9)
+    firsts = np.flatnonzero(lasts < len(needs))
+    lasts = lasts[firsts]
+    fast = needs[lasts] - needs[firsts] > ends[lasts - 1] - timed.starts[firsts]
+    merged: list[list[int]] = []
+    for first, last in zip(firsts[fast].tolist(), lasts[fast].tolist(), strict=True):
+        if merged and first <= merged[-1][1]:
+            merged[-1][1] = last
+        else:
+            merged.append([first, last])
+    for first, last in merged:
+        part = " ".join(word.strip() for word in timed.texts[first:last])
+        start, end = float(timed.starts[first:last].min()), float(ends[last - 1])
+        yield Flag("too fast", f"{_length(part)} in {end - start:.1f} s", start, end)
+    if needed > seconds - silent and not merged:
+        yield Flag("too fast", f"{_length(text)} in a clip with {max(0.0, seconds - silent):.1f} s of sound")
 
 
-def _fast(timed: Sequence[Word | Segment], start: float, end: float) -> Flag:
-    inside = " ".join(
-        one.text.strip()
-        for one in timed
-        if one.start is not None and one.end is not None and start <= one.start and one.end <= end
-    )
-    what = f"{len(inside.split())} words" if is_spaced(None, inside) else f"{len(''.join(inside.split()))} characters"
-    return Flag("too fast", f"{what} in {end - start:.1f} s", start, end)
+class _Timed(NamedTuple):
+    """What the system timed, words or segments, in parallel."""
+
+    starts: NDArray[np.float64]
+    ends: NDArray[np.float64]
+    texts: list[str]
 
 
-def _is_timed(words: Sequence[Word]) -> bool:
-    return any(word.start is not None and word.end is not None for word in words)
+def _timed(transcript: Transcript) -> _Timed:
+    """Its words, or its segments where it timed no word."""
+    for stretches in (transcript.words, transcript.segments):
+        timed = [one for one in stretches if one.start is not None and one.end is not None]
+        if timed:
+            break
+    starts = np.array([one.start for one in timed], dtype=np.float64)
+    return _Timed(starts, np.array([one.end for one in timed], dtype=np.float64), [one.text for one in timed])
 
 
-def _pieces(transcript: Transcript) -> list[_Piece]:
-    """The words of a transcript, timed if the system's words are the same; letters in scripts without spaces."""
-    text = transcript.text
-    if not is_spaced(None, text):
-        return [_Piece(letter, letter.casefold()) for letter in text if letter.isalnum()]
-    raw = text.split()
-    same = len(raw) == len(transcript.words)
-    made = []
-    for number, word in enumerate(raw):
-        bare = _bare(word)
-        if bare:
-            timed = transcript.words[number] if same else None
-            made.append(_Piece(word, bare, timed.start if timed else None, timed.end if timed else None))
-    return made
+def _length(text: str) -> str:
+    return f"{len(text.split())} words" if is_spaced(None, text) else f"{sum(map(str.isalnum, text))} characters"
+
+
+@lru_cache(maxsize=1 << 15)
+def _folded(word: str) -> str:
+    return _bare(word)
 
 
 def _bare(text: str) -> str:
     """A text's letters, marks and digits, folded, one space where something else was."""
+    if text.isalnum() and text.isascii():
+        return text.lower()
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join("".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded).split())
 

@@ -10,18 +10,23 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import itemgetter
 from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from comparisons.align import Alignment
+from comparisons.hallucinations import SAMPLE, flags
 from comparisons.hallucinations import SUSPICIONS as SUSPICIONS
 from comparisons.hallucinations import Flag as Flag
 from comparisons.hallucinations import Suspicion as Suspicion
-from comparisons.hallucinations import flags
 from comparisons.normalise import Normaliser, is_spaced
 from comparisons.pieces import Pieces, pieces
 from comparisons.score import Unit
-from comparisons.wording import Span, core, has_case, is_capital, names, numbers, punctuation, words
+from comparisons.wording import Span, Wording, core
 from runners.base import Transcript
 
 MOST_KEY_TERMS = 500
@@ -130,10 +135,10 @@ def measures(
     Raises:
         ValueError: the alignment is of other texts, or was made with another normaliser.
     """
-    unit: Unit = "word" if is_spaced(None, transcript.text) else "character"
+    unit: Unit = "word" if is_spaced(None, transcript.text[:SAMPLE]) else "character"
     words = len(transcript.text.split()) if unit == "word" else sum(map(str.isalnum, transcript.text))
     per_minute = 60 * words / seconds if seconds else 0.0
-    flagged = flags(transcript, seconds, silences, reference)
+    flagged = flags(transcript, seconds, tuple(silences), reference)
     if reference is None or alignment is None or normaliser is None:
         return Measures(words, per_minute, flagged, unit=unit)
     held = _Held(reference, transcript.text, alignment, normaliser)
@@ -173,11 +178,26 @@ _Run = tuple[str, int, int]
 """Text as it was written, and its first token and last + 1."""
 
 
+_Numbers = NDArray[np.int64]
+
+
+class _Words(NamedTuple):
+    """The raw words with a letter and with tokens of their own."""
+
+    first: _Numbers
+    last: _Numbers
+    cores: list[str]
+    lengths: _Numbers
+    """For each token, how many tokens the word has that begins there; 0 if none does."""
+    capitals: NDArray[np.bool_]
+    """For each token, whether a word with a capital begins there."""
+
+
 class _Side:
     """A text as it was written, and where in it is what. Untrusted."""
 
     def __init__(self, text: str, cut: Pieces) -> None:
-        self.raw = text
+        self.wording = Wording(text)
         self.tokens = cut.tokens
         self._cut = cut
         self._cut_pieces = [piece for piece, _ in cut.cuts]
@@ -203,40 +223,63 @@ class _Side:
 
     @cached_property
     def names(self) -> list[_Run]:
-        return [run for run in map(self.run, names(self.raw)) if run[1] < run[2]]
+        return [run for run in map(self.run, self.wording.names) if run[1] < run[2]]
 
     @cached_property
     def numbers(self) -> list[_Run]:
-        return [run for run in map(self.run, numbers(self.raw)) if run[1] < run[2]]
-
-    @cached_property
-    def has_case(self) -> bool:
-        return has_case(self.raw)
-
-    @cached_property
-    def words(self) -> list[_Run]:
-        """The raw words with a letter and with tokens of their own, without the punctuation around them."""
+        """Each number with the tokens that say whether it is right: where words around it became one with it, its digits."""
         found: list[_Run] = []
-        for span, word in words(self.raw):
-            _, first, last = self.run(span)
-            if first == last:
-                continue
-            if found and found[-1][2] > first:  # "twenty one": nobody knows which of the tokens is whose
-                found[-1] = "", found[-1][1], last
-            else:
-                found.append((word, first, last))
-        return [run for run in found if run[0]]
+        for (first, last), group in groupby(map(self.run, self.wording.numbers), key=itemgetter(1, 2)):
+            texts = [text for text, _, _ in group]
+            digits = [token for token in range(first, last) if any(map(str.isdigit, self.tokens[token]))]
+            if len(digits) == len(texts):
+                found += [(text, token, token + 1) for text, token in zip(texts, digits, strict=True)]
+            elif first < last:
+                found += [(text, first, last) for text in texts]
+        return found
 
     @cached_property
-    def marks(self) -> dict[int, tuple[str, str]]:
-        """For each token after which punctuation stands: its kind, and the word with it."""
-        found: dict[int, tuple[str, str]] = {}
-        for mark in punctuation(self.raw):
-            text, first, last = self.run(Span(max(0, mark.after - 1), mark.after))
-            word = core(text)
-            if last > 0 and (first < last or not word):  # that of a filler, which the normaliser drops, is nobody's
-                found.setdefault(last - 1, (mark.kind, word + mark.kind))
+    def index(self) -> dict[str, list[int]]:
+        """Where each token stands."""
+        places: dict[str, list[int]] = {}
+        for number, token in enumerate(self.tokens):
+            places.setdefault(token, []).append(number)
+        return places
+
+    @cached_property
+    def words(self) -> _Words:
+        raw = self.wording.words
+        first, last = self._tokens_of(raw.starts, raw.ends)
+        # "twenty one" may have one token: then nobody knows whose it is.
+        own = (first < last) & (first >= np.append([0], last[:-1])) & (last <= np.append(first[1:], len(self.tokens)))
+        first, last = first[own], last[own]
+        lengths = np.zeros(len(self.tokens), dtype=np.int64)
+        lengths[first] = last - first
+        capitals = np.zeros(len(self.tokens), dtype=bool)
+        capitals[first] = np.array(raw.are_capital, dtype=bool)[own]
+        return _Words(first, last, [raw.cores[number] for number in np.flatnonzero(own).tolist()], lengths, capitals)
+
+    @cached_property
+    def marks(self) -> dict[int, str]:
+        """For each token after which punctuation stands, its kind."""
+        found: dict[int, str] = {}
+        after, kinds = self.wording.punctuation
+        starts = [max(0, end - 1) for end in after]
+        for start, first, last, kind in zip(
+            starts, *map(np.ndarray.tolist, self._tokens_of(starts, after)), kinds, strict=True
+        ):
+            # That of a filler, which the normaliser drops, is nobody's.
+            if last > 0 and (first < last or not core(self.run(Span(start, start + 1))[0])):
+                found.setdefault(last - 1, kind)
         return found
+
+    def _tokens_of(self, starts: Sequence[int], ends: Sequence[int]) -> tuple[_Numbers, _Numbers]:
+        """First tokens and last + 1 of stretches of the raw text, like ``run``, for thousands at once."""
+        before, cut_pieces, cut_tokens = map(np.array, (self._before, self._cut_pieces, self._cut_tokens))
+        first = np.searchsorted(before, starts, side="right") - 1
+        last = np.searchsorted(before, ends)
+        begin = cut_tokens[np.searchsorted(cut_pieces, first, side="right") - 1]
+        return begin, cut_tokens[np.searchsorted(cut_pieces, last)]
 
 
 @lru_cache(maxsize=16)
@@ -258,52 +301,58 @@ class _Held:
             raise ValueError("The alignment is not one of these two texts.")
         self.alignment = alignment
         self.normaliser = normaliser
-        self.partner: list[int | None] = [None] * len(self.said.tokens)
-        """For each token of the reference the one it was aligned with, right or wrong; None if it was left out."""
-        wrong, wrong_heard = [0], [0]
+        self.partner: _Numbers = np.full(len(self.said.tokens), -1, dtype=np.int64)
+        """For each token of the reference the one it was aligned with, right or wrong; -1 if it was left out."""
+        said_wrong = np.ones(len(self.said.tokens) + 1, dtype=np.int64)
+        heard_wrong = np.ones(len(self.heard.tokens) + 1, dtype=np.int64)
+        said_wrong[0] = heard_wrong[0] = 0
         for kind, i1, i2, j1, j2 in alignment.chunks:
             if kind in ("hit", "substitution"):
-                self.partner[i1:i2] = range(j1, j2)
-            wrong += [int(kind != "hit")] * (i2 - i1)
-            wrong_heard += [int(kind != "hit")] * (j2 - j1)
-        self._wrong = list(accumulate(wrong))
-        self._wrong_heard = list(accumulate(wrong_heard))
+                self.partner[i1:i2] = np.arange(j1, j2)
+            if kind == "hit":
+                said_wrong[i1 + 1 : i2 + 1] = 0
+                heard_wrong[j1 + 1 : j2 + 1] = 0
+        self.wrong_before: _Numbers = np.cumsum(said_wrong)
+        """How many of the reference's tokens before each, and before the end, are no hits."""
+        self._heard_wrong_before: _Numbers = np.cumsum(heard_wrong)
 
     def is_right(self, first: int, last: int) -> bool:
         """Whether all tokens of a stretch of the reference are hits."""
-        return self._wrong[first] == self._wrong[last]
+        return bool(self.wrong_before[first] == self.wrong_before[last])
 
     def is_heard_right(self, first: int, last: int) -> bool:
         """Whether all tokens of a stretch of the transcript are hits."""
-        return self._wrong_heard[first] == self._wrong_heard[last]
+        return bool(self._heard_wrong_before[first] == self._heard_wrong_before[last])
+
+
+@lru_cache(maxsize=8)
+def _terms(key_terms: tuple[str, ...], normaliser: Normaliser, unit: Unit) -> frozenset[tuple[str, ...]]:
+    """Each term's tokens; terms of which nothing is left are none."""
+    tokenise = normaliser.words if unit == "word" else normaliser.characters
+    return frozenset(tuple(tokenise(term)) for term in key_terms) - {()}
 
 
 def _key_terms(held: _Held, key_terms: Sequence[str]) -> Kept | None:
-    tokenise = held.normaliser.words if held.unit == "word" else held.normaliser.characters
-    terms = sorted({tuple(tokenise(term)) for term in key_terms} - {()}, key=lambda term: (-len(term), term))
+    terms = sorted(_terms(tuple(key_terms), held.normaliser, held.unit), key=lambda term: (-len(term), term))
     if not terms:
         return None
-    said = sorted(_places(held.said.tokens, terms))
+    said = sorted(_places(held.said, terms))
     missing = []
     for first, last in said:
-        begin, end = held.partner[first], held.partner[last - 1]
         # All there, and nothing added in between.
-        if not held.is_right(first, last) or begin is None or end is None or end - begin != last - 1 - first:
+        if not held.is_right(first, last) or held.partner[last - 1] - held.partner[first] != last - 1 - first:
             missing.append(held.said.written(first, last))
-    added = sum(not held.is_heard_right(first, last) for first, last in _places(held.heard.tokens, terms))
+    added = sum(not held.is_heard_right(first, last) for first, last in _places(held.heard, terms))
     return Kept(len(said) - len(missing), len(said), tuple(missing), added) if said else None
 
 
-def _places(tokens: Sequence[str], terms: Iterable[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
+def _places(side: _Side, terms: Iterable[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
     """Where the terms stand, longer ones first; what one term has taken is not counted for another."""
-    places: dict[str, list[int]] = {}
-    for number, token in enumerate(tokens):
-        places.setdefault(token, []).append(number)
     taken: set[int] = set()
     for term in terms:
-        for first in places.get(term[0], ()):
+        for first in side.index.get(term[0], ()):
             last = first + len(term)
-            if tuple(tokens[first:last]) == term and taken.isdisjoint(range(first, last)):
+            if side.tokens[first:last] == term and taken.isdisjoint(range(first, last)):
                 taken.update(range(first, last))
                 yield first, last
 
@@ -314,36 +363,27 @@ def _runs(held: _Held, runs: Sequence[_Run]) -> Kept | None:
 
 
 def _capitals(held: _Held) -> Kept | None:
-    if not held.said.has_case:
+    if not held.said.wording.has_case:
         return None
-    heard = {first: (last, text) for text, first, last in held.heard.words}
-    kept = added = 0
-    missing = []
-    for text, first, last in held.said.words:
-        begin = held.partner[first]
-        if begin is None or begin not in heard or not held.is_right(first, last):
-            continue
-        end, other = heard[begin]
-        if end - begin != last - first:
-            continue
-        if not is_capital(text):
-            added += is_capital(other)
-        elif is_capital(other):
-            kept += 1
-        else:
-            missing.append(text)
-    return Kept(kept, kept + len(missing), tuple(missing), added) if kept or missing else None
+    said, heard = held.said.words, held.heard.words
+    begin = held.partner[said.first]
+    both = (held.wrong_before[said.first] == held.wrong_before[said.last]) & (begin >= 0)
+    both[both] = heard.lengths[begin[both]] == (said.last - said.first)[both]  # and both are one raw word
+    was = said.capitals[said.first][both]
+    became = heard.capitals[begin[both]]
+    places = np.flatnonzero(both)[was & ~became].tolist()
+    kept, added = int((was & became).sum()), int((became & ~was).sum())
+    return Kept(kept, kept + len(places), tuple(said.cores[place] for place in places), added) if kept or places else None
 
 
 def _punctuation(held: _Held) -> Kept | None:
     said, heard = held.said.marks, held.heard.marks
     if not said:
         return None
-    missing = []
-    for token, (kind, shown) in said.items():
-        partner = held.partner[token]
-        if partner is None or heard.get(partner, ("", ""))[0] != kind:
-            missing.append(shown)
+    partner = held.partner.tolist()
+    missing = [
+        core(held.said.written(token, token + 1)) + kind for token, kind in said.items() if heard.get(partner[token]) != kind
+    ]
     kept = len(said) - len(missing)
     return Kept(kept, len(said), tuple(missing), len(heard) - kept)
 
