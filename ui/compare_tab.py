@@ -29,10 +29,10 @@ Update = dict[Any, Any]
 FIRST_CHOICE = ("moonshine", "pocketsphinx")
 """Ticked on a first visit where they can run at once: both come with Earshot."""
 METRIC_CHOICES = [
-    ("Error rate: automatic", ""),
-    ("Error rate: words (WER)", "wer"),
-    ("Error rate: characters (CER)", "cer"),
-    ("Error rate: both", "both"),
+    ("Rate: automatic", ""),
+    ("Rate: WER, words", "wer"),
+    ("Rate: CER, characters", "cer"),
+    ("Rate: both", "both"),
 ]
 ORDERS = [("Sort: as chosen", "chosen"), ("Sort: error rate", "wer"), ("Sort: RTF", "rtf"), ("Sort: name", "name")]
 TRIMMED = "The sample was trimmed: take what was cut out of the reference too, or its words count as missing."

@@ -5,6 +5,7 @@ Names, transcripts, references, logs and file names come from visitors, models a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -38,8 +39,27 @@ MOST_CHANGES = 200
 AROUND = 3
 """Words before and after a change."""
 
-SUMMARY = ("State", "WER %", "CER %", "S", "I", "D", "N", "RTF", "RTFx", "Seconds", "Load seconds", "Device")
+SUMMARY = (
+    "State",
+    "WER %",
+    "CER %",
+    "95 % from",
+    "95 % to",
+    "Agreement %",
+    "Key terms",
+    "S",
+    "I",
+    "D",
+    "N",
+    "RTF",
+    "RTFx",
+    "Seconds",
+    "Load seconds",
+    "Device",
+)
 """Columns of the summary table, out of those of ``comparisons.report.to_frame``; each row is headed by its system."""
+SOMETIMES = {"95 % from", "95 % to", "Agreement %", "Key terms"}
+"""Those that are left out while they are empty."""
 
 
 def parameters(count: int) -> str:
@@ -254,29 +274,42 @@ def changes(comparison: Comparison) -> str:
     unit: Unit = "character" if comparison.metric == "cer" else "word"
     rows = []
     for label, text in texts:
-        pieces = explained(text, comparison.normaliser, unit)
-        rows.append((label, sum(piece.kind != "same" for piece in pieces), len(pieces), shortened(pieces)))
+        pieces = [(piece, _how(piece)) for piece in explained(text, comparison.normaliser, unit)]
+        counts = Counter(how for _, how in pieces)
+        rows.append((label, counts["changed"] + counts["dropped"], counts["lightly"], len(pieces), shortened(pieces)))
     return _template("changes.html").render(rows=rows, normaliser=comparison.normaliser, unit=unit)
 
 
-def shortened(pieces: Sequence[Change]) -> list[Change | int]:
+def _how(piece: Change) -> str:
+    """ "same", "dropped", "changed", or "lightly": in letter case or punctuation alone."""
+    if piece.kind == "changed" and bare(piece.text) == bare(piece.became):
+        return "lightly"
+    return piece.kind
+
+
+def bare(text: str) -> str:
+    """The letters and digits of a text, in small letters."""
+    return "".join(filter(str.isalnum, text)).casefold()
+
+
+def shortened(pieces: Sequence[tuple[Change, str]]) -> list[tuple[Change | int, str]]:
     """What is shown of a text: all of a short one; of a long one the changes, each with a few words around it.
 
-    A number stands for so many words that are left out.
+    A number with "left out" stands for so many words.
     """
     if len(pieces) <= SHOWN_WHOLE:
         return list(pieces)
-    kept: list[Change | int] = []
+    kept: list[tuple[Change | int, str]] = []
     shown = 0
-    changed = [place for place, piece in enumerate(pieces) if piece.kind != "same"]
+    changed = [place for place, (_, how) in enumerate(pieces) if how in ("changed", "dropped")]
     for place in changed[:MOST_CHANGES]:
         first, last = max(shown, place - AROUND), min(len(pieces), place + AROUND + 1)
         if first > shown:
-            kept.append(first - shown)
+            kept.append((first - shown, "left out"))
         kept += pieces[first:last]
         shown = max(shown, last)
     if shown < len(pieces):
-        kept.append(len(pieces) - shown)
+        kept.append((len(pieces) - shown, "left out"))
     return kept
 
 
@@ -300,11 +333,12 @@ def nothing_yet() -> str:
 def summary(comparison: Comparison, by: Order) -> str:
     """The table above the columns. All rows are there from the start, so that no column moves when another is done."""
     frame = report.to_frame(comparison, by)
+    names = [name for name in SUMMARY if name not in SOMETIMES or frame[name].notna().any()]
     rows = [
-        (row["System"], [None if value is None or value != value else value for value in (row[name] for name in SUMMARY)])
+        (row["System"], [None if value is None or value != value else value for value in (row[name] for name in names)])
         for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
     ]
-    return _template("summary.html").render(names=SUMMARY, rows=rows, normaliser=comparison.normaliser.label)
+    return _template("summary.html").render(names=names, rows=rows, normaliser=comparison.normaliser.label)
 
 
 def progress(comparison: Comparison) -> str:
