@@ -406,7 +406,8 @@ def _two_digits(found: re.Match[str]) -> str:
 def _styled(style: str) -> str:
     for ours, theirs in _COLOURS.values():
         style = style.replace(ours, theirs)
-    return re.sub(r"font: ([\d.]+px)[^;]*", r"font-size: \1", style)  # the family is the page's own
+    style = re.sub(r"font-family: [^;]*;?\s*", "", style)  # it is the page's own
+    return re.sub(r"font: ([\d.]+px)[^;]*", r"font-size: \1", style)  # as older versions write it
 
 
 def _tag(element: ElementTree.Element) -> str:
