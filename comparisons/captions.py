@@ -40,7 +40,7 @@ def captions(text: str) -> tuple[Segment, ...]:
     is_vtt = text.lstrip("\ufeff \t\r\n").startswith("WEBVTT")
     rolls = _SPOKEN_AT.search(text) is not None
     cues: list[tuple[float, float, list[str]]] = []
-    for number, block in enumerate(_blocks(text)):
+    for number, block in enumerate(_blocks(text, is_vtt)):
         header = is_vtt and number == 0
         if is_vtt and not header and _NOT_SHOWN.match(block[0][1]):
             continue
@@ -70,11 +70,11 @@ def look_like_captions(text: str) -> bool:
     return bool(first) and (re.match(r"WEBVTT(?:\s|$)", first[0]) is not None or any(map(_TIMING.fullmatch, first)))
 
 
-def _blocks(text: str) -> list[list[_Line]]:
-    """Lines between empty lines."""
+def _blocks(text: str, is_vtt: bool) -> list[list[_Line]]:
+    """Lines between empty lines; in WebVTT a line of spaces is not empty, and machines write such."""
     blocks: list[list[_Line]] = [[]]
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text.lstrip("\ufeff")), start=1):
-        if line.strip():
+        if line if is_vtt else line.strip():
             blocks[-1].append((number, line))
         elif blocks[-1]:
             blocks.append([])

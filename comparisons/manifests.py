@@ -19,7 +19,7 @@ from runners.base import Segment
 
 TEXT_KEYS = ("text", "reference", "transcript", "transcription", "sentence")
 """Where entries keep their words, the first that is there counts."""
-FILE_KEYS = ("audio_filepath", "audio_file", "audio_path", "audio", "file_name", "filename", "file", "path", "wav", "source")
+FILE_KEYS = ("audio_filepath", "audio_file", "audio_path", "audio", "file_name", "filename", "file", "path", "wav")
 """Where entries keep the file they are about."""
 START_KEYS = ("start", "offset", "start_time", "begin")
 END_KEYS = ("end", "end_time")
@@ -42,6 +42,8 @@ class Entry:
     """Contender whose text it was made from, as a comparison of ours says."""
     seed_label: str | None = None
     original: str | None = None
+    fault: str | None = None
+    """Why it is no reference, if it isn't."""
 
 
 def entries(text: str) -> tuple[Entry, ...]:
@@ -74,20 +76,20 @@ def of_clip(found: Sequence[Entry], source: str | None) -> Entry:
     """
     named = [entry for entry in found if entry.source is not None]
     if not named:
-        return _whole(
-            found, "It holds {count} texts and does not say which file each belongs to: give each a key audio_filepath."
-        )
+        return _whole(found, "and does not say which file each belongs to: give each a key audio_filepath")
     if source is None:
         if len({entry.source for entry in named}) > 1:
             raise ValueError(f"It is about several files: {_names(named)}. Choose the clip first.")
-        return _whole(named, "It holds {count} texts for the same file, without the times at which each starts.")
+        return _whole(named, "of one file and does not say when each starts: give each a key offset")
+    wanted = _name(source)
     for alike in _LIKENESSES:
-        its = [entry for entry in named if entry.source is not None and alike(_name(entry.source)) == alike(_name(source))]
+        its = [entry for entry in named if alike(wanted) and alike(_name(entry.source or "")) == alike(wanted)]
+        if len({entry.source for entry in its}) > 1:
+            paths = ", ".join(dict.fromkeys(_shown(entry.source or "") for entry in its[:5]))
+            raise ValueError(f"Several of its files could be {_shown(wanted)}: {paths}. Leave in it the one that is.")
         if its:
-            if len({entry.source for entry in its}) > 1:
-                raise ValueError(f"Several of its files could be {_shown(source)}: {_names(its, _shown)}.")
-            return _whole(its, f"It holds {{count}} texts for {_shown(_name(source))}, without the times at which each starts.")
-    raise ValueError(f"It says nothing of {_shown(_name(source))}. It is about: {_names(named)}.")
+            return _whole(its, f"of {_shown(wanted)} and does not say when each starts: give each a key offset")
+    raise ValueError(f"It says nothing of {_shown(wanted)}. It is about: {_names(named)}.")
 
 
 def _values(text: str) -> list[tuple[str, Any]]:
@@ -96,6 +98,8 @@ def _values(text: str) -> list[tuple[str, Any]]:
         return [("", json.loads(text))]
     except (ValueError, RecursionError) as fault:
         whole = fault
+    if not text.strip():
+        raise ValueError("This file is empty.")
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     values: list[tuple[str, Any]] = []
     for number, line in lines:
@@ -118,7 +122,8 @@ def _entry(value: Mapping[str, Any], place: str) -> Entry:
     text = next((value[key] for key in TEXT_KEYS if isinstance(value.get(key), str)), None)
     if text is None and not stretches:
         keys = ", ".join(_shown(key) for key in list(value)[:8])
-        raise ValueError(f"{_upper(place)} has no text: none of its keys ({keys}) is one of {', '.join(TEXT_KEYS)}.")
+        fault = f"{_upper(place)} has no text: none of its keys ({keys}) is one of {', '.join(TEXT_KEYS)}."
+        return Entry("", _file(value), fault=fault)
     start, end = _times(value)
     return Entry(
         _clean(text) if text is not None else "\n".join(segment.text for segment in segments),
@@ -131,11 +136,12 @@ def _entry(value: Mapping[str, Any], place: str) -> Entry:
 
 def _compared(value: Mapping[str, Any], place: str) -> Entry:
     """The reference of a comparison that Earshot saved."""
-    reference, source = value.get("reference"), value["clip"].get("source")
+    reference, named = value.get("reference"), value["clip"].get("source")
+    source = named if isinstance(named, str) else None
     block = reference if isinstance(reference, dict) else {"text": reference}
     text = block.get("text")
     if not isinstance(text, str):
-        raise ValueError(f"{_upper(place)} is a comparison without a reference.")
+        return Entry("", source, fault=f"{_upper(place)} is a comparison without a reference.")
 
     def also(key: str) -> str | None:
         kept = block.get(key)
@@ -143,7 +149,7 @@ def _compared(value: Mapping[str, Any], place: str) -> Entry:
 
     return Entry(
         _clean(text),
-        source if isinstance(source, str) else None,
+        source,
         seed=also("seeded_by"),
         seed_label=also("seed_label"),
         original=also("original"),
@@ -190,10 +196,13 @@ def _file(value: Mapping[str, Any]) -> str | None:
 
 def _whole(found: Sequence[Entry], unclear: str) -> Entry:
     """Several entries of the same clip as one."""
-    if len(found) == 1 or len(set(found)) == 1:
+    for entry in found:
+        if entry.fault is not None:
+            raise ValueError(entry.fault)
+    if len(set(found)) == 1:
         return found[0]
     if any(entry.start is None for entry in found):
-        raise ValueError(unclear.format(count=len(found)))
+        raise ValueError(f"It holds {len(found)} texts {unclear}.")
     by_start = sorted((entry for entry in found if entry.text), key=lambda entry: entry.start or 0.0)
     segments = tuple(Segment(entry.text, entry.start, entry.end) for entry in by_start)
     return Entry("\n".join(segment.text for segment in segments), found[0].source, segments=segments)
@@ -218,10 +227,10 @@ def _clean(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "").strip()
 
 
-def _names(found: Iterable[Entry], shown: Callable[[str], str] | None = None) -> str:
-    names = list(dict.fromkeys((shown or (lambda path: _shown(_name(path))))(entry.source or "") for entry in found))
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
+def _names(found: Iterable[Entry]) -> str:
+    """The files that entries are about, as they may stand in a message."""
+    names = list(dict.fromkeys(_shown(_name(entry.source or "")) for entry in found))
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _shown(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -37,9 +38,15 @@ class Reference:
     """What it was before a person edited it here; None if nobody has."""
 
     @classmethod
-    def seeded(cls, text: str, seed: str, label: str) -> Reference:
-        """A reference that starts as a system's text, or the majority's."""
-        return cls(text.strip(), seed=seed, seed_label=label)
+    def seeded(cls, text: str, seed: str, label: str, segments: tuple[Segment, ...] = ()) -> Reference:
+        """A reference that starts as a system's text, or the majority's.
+
+        Args:
+            seed: name of the contender, or "majority".
+            label: what people call it. Untrusted.
+            segments: the text in timed stretches, if the system gave such.
+        """
+        return cls(text.strip(), segments, seed, label)
 
     @property
     def is_edited(self) -> bool:
@@ -93,23 +100,26 @@ def read_reference(content: bytes, name: str, source: str | None = None) -> Refe
 
 
 def text_of(content: bytes) -> str:
-    """The text of a file's content, without white space around it: UTF-8, UTF-16 with its mark, else Windows' Latin.
+    """The text of a file's content, without white space around it: UTF-8, UTF-16 with its mark, else Windows-1252.
 
     Raises:
         ValueError: it is not text.
     """
-    encodings = ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252")
-    for encoding in encodings:
-        try:
-            text = content.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = content.decode("utf-16", "replace")
     else:
-        text = content.decode("latin-1")
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = content.decode("cp1252", "replace")
     if "\0" in text:
         raise ValueError("This is not a text file.")
     return text.strip()
+
+
+def _bare(word: str) -> str:
+    """A word without its punctuation and case, for finding it again; the word itself if nothing is left."""
+    return "".join(filter(str.isalnum, word)).casefold() or word
 
 
 def _moved(segments: tuple[Segment, ...], text: str) -> tuple[Segment, ...]:
@@ -117,17 +127,15 @@ def _moved(segments: tuple[Segment, ...], text: str) -> tuple[Segment, ...]:
     if not segments or not text:
         return ()
     spaced = is_spaced(None, text)
-
-    def parts(passage: str) -> list[str]:
-        return passage.split() if spaced else [character for character in passage if not character.isspace()]
-
+    part = re.compile(r"\n|[^\s]+" if spaced else r"\n|[^\s]")
     before: list[str] = []
     ends: list[int] = []
     for segment in segments:
-        before += parts(segment.text)
+        before += part.findall(" ".join(segment.text.split()))
         ends.append(len(before))
-    after = parts(text)
-    stretches = steps(before, after)
+        before.append("\n")  # where one segment ends and the next starts, a person leaves a line's end alone
+    after = part.findall(text)
+    stretches = steps([*map(_bare, before)], [*map(_bare, after)])
     made: list[Segment] = []
     begin = 0
     for segment, end in zip(segments, ends, strict=True):
@@ -137,9 +145,10 @@ def _moved(segments: tuple[Segment, ...], text: str) -> tuple[Segment, ...]:
         if number < len(stretches):
             _, i1, i2, j1, j2 = stretches[number]
             place = min(j1 + end - i1, j2) if i2 > i1 else j2
-        if end == len(before):
+        if end == ends[-1]:
             place = len(after)
-        if place > begin:
-            made.append(replace(segment, text=(" " if spaced else "").join(after[begin:place])))
+        kept = (" " if spaced else "").join(word for word in after[begin:place] if word != "\n")
+        if kept:
+            made.append(replace(segment, text=kept))
         begin = max(begin, place)
     return tuple(made)
