@@ -90,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for room in ("ui", "comparisons", "runners"):
         logging.getLogger(room).setLevel(logging.INFO)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("MPLBACKEND", "agg")  # else Gradio's first event looks for a window system, for most of a second
     from ui.page import serve
 
     signal.signal(signal.SIGTERM, _leave)  # so that children end with the page

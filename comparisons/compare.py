@@ -260,27 +260,21 @@ def _scored(comparison: Comparison, column: Column) -> Column:
     transcript = column.result.transcript if column.result else None
     if transcript is None:
         return column
-    unscored = replace(
-        column, score=None, score_error=None, alignment=None, interval=None, measures=None, marks=plain(transcript)
-    )
+    made = replace(column, score=None, score_error=None, alignment=None, interval=None, measures=None)
     if not column.contender.is_scored:
-        return unscored
-    told = _measured(comparison, unscored)
-    reference = comparison.reference
+        return replace(made, marks=plain(transcript))
+    reference, normaliser = comparison.reference, comparison.normaliser
     if reference is None:
-        return told
-    normaliser = comparison.normaliser
+        return _measured(comparison, replace(made, marks=plain(transcript)))
     try:
-        scored = score(reference.text, transcript.text, normaliser, comparison.language, comparison.metric)
-        if scored is None:
-            return told
-        counted, alignment = scored
+        counted, alignment = score(reference.text, transcript.text, normaliser, comparison.language, comparison.metric)
         marked = marks(reference.text, transcript, alignment, normaliser, counted.unit)
-        made = replace(unscored, score=counted, alignment=alignment, interval=interval([alignment]), marks=marked)
-        return _measured(comparison, made)
+        made = replace(made, score=counted, alignment=alignment, interval=interval([alignment]), marks=marked)
     except Exception as error:  # a normaliser is somebody else's code, on text nobody has checked
         log.exception("%r could not be scored", column.contender.name)
-        return replace(told, score_error=f"It could not be scored: {type(error).__name__}: {error}")
+        why = f"It could not be scored: {type(error).__name__}: {error}"
+        made = replace(made, score_error=why, marks=plain(transcript))
+    return _measured(comparison, made)
 
 
 def _measured(comparison: Comparison, column: Column) -> Column:
