@@ -24,6 +24,12 @@ Times = tuple[Sequence[float | None], Sequence[float | None]]
 """Start and end of each piece, in seconds from the start of the clip."""
 
 
+_ALIKE = 3
+"""Tokens in a row that must be the same for two sequences to be taken as going on alike."""
+_FARTHEST = 12
+"""Tokens that are looked ahead for that; what a normaliser makes of one number or contraction is shorter."""
+
+
 @dataclass(frozen=True, eq=False)
 class Pieces:
     """A text as it was written, and the tokens it became. Untrusted."""
@@ -183,8 +189,8 @@ def _cuts(texts: Sequence[str], tokens: Sequence[str], normaliser: Normaliser, u
         yield from enumerate(starts)
         return
     place: dict[int, int] = {0: 0}  # position in ``separate`` -> position in ``tokens``, where that is known
-    for tag, i1, i2, j1, j2 in _stretches(separate, tokens):
-        if tag == "equal":
+    for is_equal, i1, i2, j1, j2 in _stretches(separate, list(tokens)):
+        if is_equal:
             place.update(zip(range(i1, i2 + 1), range(j1, j2 + 1), strict=True))
         elif j1 == j2:
             place.update(dict.fromkeys(range(i1, i2 + 1), j1))
@@ -198,16 +204,48 @@ def _cuts(texts: Sequence[str], tokens: Sequence[str], normaliser: Normaliser, u
         yield len(texts), len(tokens)
 
 
-def _stretches(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, int, int, int, int]]:
-    """Like ``steps``, with neighbouring unequal stretches made one."""
-    open_stretch: tuple[int, int, int, int] | None = None
-    for tag, i1, i2, j1, j2 in steps(before, after):
+def _stretches(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[bool, int, int, int, int]]:
+    """Stretches (is_equal, i1, i2, j1, j2) of two sequences that are nearly the same, equal and unequal ones in turn.
+
+    Whole alignment of an hour of speech with itself would take longer than all else that is done with it. So the two are
+    walked along together, and where they part, the nearest place is taken where the next few tokens are the same again.
+    """
+    i = j = 0
+    while i < len(before) or j < len(after):
+        i1, j1 = i, j
+        while i < len(before) and j < len(after) and before[i] == after[j]:
+            i += 1
+            j += 1
+        if i > i1:
+            yield True, i1, i, j1, j
+        if i < len(before) or j < len(after):
+            i1, j1 = i, j
+            joined = _joined(before, after, i, j)
+            if joined is None:
+                yield from _rest(before, after, i, j)
+                return
+            i, j = joined
+            yield False, i1, i, j1, j
+
+
+def _joined(before: Sequence[str], after: Sequence[str], i: int, j: int) -> tuple[int, int] | None:
+    """The nearest places at which two sequences go on alike; None if there are none near."""
+    for far in range(1, 2 * _FARTHEST + 1):
+        for ahead in range(max(0, far - _FARTHEST), min(far, _FARTHEST) + 1):
+            k, m = i + ahead, j + far - ahead
+            if k <= len(before) and m <= len(after) and before[k : k + _ALIKE] == after[m : m + _ALIKE]:
+                return k, m
+    return None
+
+
+def _rest(before: Sequence[str], after: Sequence[str], i: int, j: int) -> Iterator[tuple[bool, int, int, int, int]]:
+    """Stretches from two places on, by a whole alignment: for texts of which a normaliser drops long passages."""
+    i0, j0 = i, j  # where the unequal stretch begins that is not over
+    for tag, i1, i2, j1, j2 in steps(before[i:], after[j:]):
         if tag == "equal":
-            if open_stretch:
-                yield ("replace", *open_stretch)
-                open_stretch = None
-            yield tag, i1, i2, j1, j2
-        else:
-            open_stretch = (open_stretch[0], i2, open_stretch[2], j2) if open_stretch else (i1, i2, j1, j2)
-    if open_stretch:
-        yield ("replace", *open_stretch)
+            if (i0, j0) != (i + i1, j + j1):
+                yield False, i0, i + i1, j0, j + j1
+            i0, j0 = i + i2, j + j2
+            yield True, i + i1, i0, j + j1, j0
+    if (i0, j0) != (len(before), len(after)):
+        yield False, i0, len(before), j0, len(after)

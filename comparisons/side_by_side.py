@@ -9,16 +9,16 @@ The anchor is the reference, the majority, or one of the contenders ("A against 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 from comparisons.align import align
 from comparisons.compare import Column, Comparison
 from comparisons.consensus import consensus
 from comparisons.marks import Mark, marks
-from comparisons.passages import cuts
+from comparisons.passages import cuts, divided, split
 from comparisons.pieces import Pieces, known_pieces, pieces, timed
 from comparisons.score import Unit
 from comparisons.times import with_times
@@ -81,6 +81,8 @@ class _Held:
     """Of each side."""
     silent: frozenset[int] = frozenset()
     """Words of the anchor that count for nothing."""
+    last: frozenset[int] = frozenset()
+    """Words of the anchor that end a line or a segment of it."""
 
 
 def anchors(comparison: Comparison) -> tuple[tuple[str, str], ...]:
@@ -130,7 +132,7 @@ def side_by_side(comparison: Comparison, against: str | None = None) -> SideBySi
             Side(column.contender.name, column.contender.label, _is_timed(side))
             for column, side in zip(held.columns, sides, strict=True)
         ),
-        passages=_passages(words, sides, held.silent, _unit(comparison)),
+        passages=_passages(held, words, sides, _unit(comparison)),
     )
 
 
@@ -155,16 +157,21 @@ def _against_reference(comparison: Comparison, columns: tuple[Column, ...]) -> _
     unit = _unit(comparison)
     read = pieces(reference.text, comparison.normaliser, unit)
     words = _words(read, *timed(read.texts, reference.segments, unit))
-    return _Held(
-        "reference", "Reference", words, columns, tuple(_placed(column.marks, len(words)) for column in columns), read.silent
-    )
+    if reference.segments:
+        last = frozenset(at for at, word in enumerate(words) if word.end is not None)
+    elif unit == "word":
+        last = frozenset(total - 1 for total in accumulate(len(line.split()) for line in reference.text.splitlines()))
+    else:
+        last = frozenset()
+    sides = tuple(_placed(column.marks, len(words)) for column in columns)
+    return _Held("reference", "Reference", words, columns, sides, read.silent, last)
 
 
 def _placed(side: tuple[Mark, ...], words: int) -> tuple[Mark, ...]:
     """Marks that stand somewhere: those of a transcript that could not be scored are laid evenly along the words."""
     if all(mark.at is not None for mark in side):
         return side
-    return tuple(replace(mark, at=i * words // len(side)) for i, mark in enumerate(side))
+    return tuple(mark._replace(at=i * words // len(side)) for i, mark in enumerate(side))
 
 
 def _against_majority(comparison: Comparison, columns: tuple[Column, ...]) -> _Held:
@@ -211,39 +218,19 @@ def _is_timed(side: Sequence[Mark]) -> bool:
     return sum(said) * 2 < len(said)
 
 
-def _passages(
-    words: tuple[Mark, ...], sides: tuple[tuple[Mark, ...], ...], silent: frozenset[int], unit: Unit
-) -> tuple[Passage, ...]:
-    if words:
-        places = cuts(words, sides, silent, unit)
-        at = [[mark.at or 0 for mark in side] for side in sides]
-        ranges = [
-            [*(bisect_left(mine, place) for place in places[:-1]), len(side)] for mine, side in zip(at, sides, strict=True)
-        ]
-    elif any(sides):
-        longest = max(sides, key=len)
-        own = cuts(longest, (), frozenset(), unit)
-        places = [0] * len(own)
-        starts = [longest[place].start or 0.0 for place in own[1:-1]]
-        ranges = [
-            [0, *(bisect_left([mark.start or 0.0 for mark in side], start) for start in starts), len(side)]
-            if side is not longest
-            else own
-            for side in sides
-        ]
-    else:
-        return ()
+def _passages(held: _Held, words: tuple[Mark, ...], sides: tuple[tuple[Mark, ...], ...], unit: Unit) -> tuple[Passage, ...]:
+    places = cuts(words, sides, held.silent, held.last, unit)
+    ranges = [[0, *divided(side, places[1:-1]), len(side)] for side in sides]
     made = []
     for row in range(len(places) - 1):
         anchor = words[places[row] : places[row + 1]]
         cells = tuple(side[mine[row] : mine[row + 1]] for side, mine in zip(sides, ranges, strict=True))
-        timers = [anchor] if anchor else [cell for cell in cells if cell]
-        made.append(
-            Passage(
-                min((marked[0].start for marked in timers if marked[0].start is not None), default=None),
-                max((marked[-1].end for marked in timers if marked[-1].end is not None), default=None),
-                anchor,
-                cells,
-            )
-        )
+        made += [_passage(*each) for each in split(anchor, cells, unit)]
     return tuple(made)
+
+
+def _passage(anchor: tuple[Mark, ...], cells: tuple[tuple[Mark, ...], ...]) -> Passage:
+    there = [anchor] if anchor else [cell for cell in cells if cell]
+    starts = [marked[0].start for marked in there if marked[0].start is not None]
+    ends = [marked[-1].end for marked in there if marked[-1].end is not None]
+    return Passage(min(starts, default=None), max(ends, default=None), anchor, cells)

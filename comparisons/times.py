@@ -114,10 +114,12 @@ def _longest_forward(values: Sequence[float]) -> list[int]:
     return found[::-1]
 
 
-def _places(marks: Sequence[Mark]) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+def _places(
+    marks: Sequence[Mark], words: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Of each mark: the anchor's word it stands at; whether it stands for that word; whether first, or last, to do so."""
-    at = np.array([-1 if mark.at is None else mark.at for mark in marks], np.intp)
-    stands = np.array([mark.kind in ("hit", "substitution", "deletion") for mark in marks], np.bool_) & (at >= 0)
+    at = np.array([words if mark.at is None else mark.at for mark in marks], np.intp)
+    stands = np.array([mark.kind in ("hit", "substitution", "deletion") for mark in marks], np.bool_) & (at < words)
     changes = np.diff(at) != 0
     first, last = stands.copy(), stands.copy()
     first[1:] &= changes | ~stands[:-1]
@@ -131,7 +133,7 @@ def _voted(words: int, sides: Sequence[Sequence[Mark]], own: Sequence[tuple[Floa
     for row, (side, (side_starts, side_ends)) in enumerate(zip(sides, own, strict=True)):
         if np.isnan(side_starts).all() and np.isnan(side_ends).all():
             continue
-        at, _, first, last = _places(side)
+        at, _, first, last = _places(side, words)
         covered = _last_covered(at, words)
         starts[row, at[first]] = side_starts[first]
         ends[row, covered[last]] = side_ends[last]
@@ -160,7 +162,7 @@ def _tied(marks: Sequence[Mark], own: tuple[Floats, Floats], anchored: tuple[Flo
     words = len(anchored[0])
     if not words or not marks:
         return starts, ends
-    at, stands, first, last = _places(marks)
+    at, stands, first, last = _places(marks, words)
     starts[first] = anchored[0][at[first]]
     last[:-1] &= stands[1:]  # an insertion shares the time of the word before it
     ends[last] = anchored[1][_last_covered(at, words)[last]]
@@ -188,6 +190,7 @@ def _spread(marks: Sequence[Mark], starts: Floats, ends: Floats, speech: _Speech
     known = np.stack([starts, np.where(np.isnan(ends), np.nan, np.minimum(ends, later))], axis=1).ravel()
     there = ~np.isnan(known)
     known_x, known_speech = x[there], np.maximum.accumulate(speech.into(known[there]))
+    before, behind = 0.0, speech.seconds
     if len(known_x):
         # Words before the first known time and after the last are said as fast as the others.
         span = known_x[-1] - known_x[0]
@@ -195,14 +198,17 @@ def _spread(marks: Sequence[Mark], starts: Floats, ends: Floats, speech: _Speech
         pace = pace or speech.seconds / x[-1]
         before = max(0.0, known_speech[0] - pace * known_x[0])
         behind = min(speech.seconds, known_speech[-1] + pace * (x[-1] - known_x[-1]))
-    else:
-        before, behind = 0.0, speech.seconds
-    found = np.interp(x, np.concatenate([[-1e-9], known_x, [x[-1] + 1e-9]]), np.concatenate([[before], known_speech, [behind]]))
-    made_starts = np.where(np.isnan(starts), speech.back(found[0::2], is_start=True), starts)
-    made_ends = np.where(np.isnan(ends), speech.back(found[1::2], is_start=False), ends)
-    made_starts = np.maximum.accumulate(made_starts)
-    rounded: Floats = np.round(np.stack([made_starts, np.maximum(made_starts, made_ends)]), 3)
-    return rounded[0], rounded[1]
+    if not there[0]:
+        known_x, known_speech = np.append(0.0, known_x), np.append(before, known_speech)
+    if not there[-1]:
+        known_x, known_speech = np.append(known_x, x[-1]), np.append(known_speech, behind)
+    found = np.interp(x, known_x, known_speech)
+    made_starts, made_ends = speech.back(found[0::2], is_start=True), speech.back(found[1::2], is_start=False)
+    # Known times may lie within a silence, and what is in between then too.
+    earlier = np.maximum.accumulate(np.nan_to_num(starts, nan=0.0))
+    made_starts = np.where(np.isnan(starts), np.maximum.accumulate(np.clip(made_starts, earlier, later)), starts)
+    made_ends = np.where(np.isnan(ends), np.minimum(made_ends, later), ends)
+    return made_starts, np.maximum(made_starts, made_ends)
 
 
 def _retimed(
@@ -212,7 +218,7 @@ def _retimed(
     made = list(marks)
     starts, ends = times[0].tolist(), times[1].tolist()
     guessed = np.isnan(own[0])
-    beyond = np.fmax(own[0], own[1]) >= seconds
+    beyond = (own[0] <= 0) | (np.fmax(own[0], own[1]) >= seconds)
     for i in np.flatnonzero(guessed | np.isnan(own[1]) | beyond).tolist():
         mark = marks[i]
         made[i] = Mark(
