@@ -20,8 +20,10 @@ import numpy as np
 import pytest
 
 from comparisons import figures, report
-from comparisons.compare import Comparison, begin, fold, ordered
+from comparisons.compare import Comparison, begin, fold, ordered, rescored, with_reference
 from comparisons.normalise import normaliser
+from comparisons.pooling import pooled_pairs
+from comparisons.reference import Reference
 from runners.base import (
     Clip,
     Contender,
@@ -464,3 +466,202 @@ def test_what_a_person_typed_into_a_prompt_is_only_ever_text() -> None:
 def test_a_typed_prompt_has_no_template() -> None:
     result = report.to_dict(compared(None, ran(told(None, "transcription", "Write it down."), "a")))["results"][0]
     assert (result["template"], result["prompt"]) == (None, "Write it down.")
+
+
+LONG = " ".join(f"word{number}" for number in range(120)) + "."
+
+
+def wrong(every: int, first: int = 1) -> str:
+    """``LONG`` with a wrong word now and then."""
+    return " ".join("oops" if number % every == first else word for number, word in enumerate(LONG.split()))
+
+
+@pytest.fixture
+def long() -> Comparison:
+    """Enough speech for an interval, and for one system to be better than another."""
+    comparison = compared(LONG, ran(MOONSHINE, LONG), ran(SPHINX, wrong(4)), ran(WHISPER, wrong(4, 3)), skipped(PHI))
+    return rescored(comparison, key_terms=("word7", "Zolpidem", "word5"))
+
+
+def test_json_says_how_sure_a_rate_is_and_what_it_leaves_unsaid(long: Comparison) -> None:
+    whole = json.loads(json.dumps(report.to_dict(long), allow_nan=False))
+    assert (whole["metric"], whole["alignment"]) == ("wer", "Levenshtein, unit costs")
+    assert whole["reference"] == {"text": LONG, "seeded_by": None, "seed_label": None, "original": None}
+    assert whole["key_terms"] == ["word7", "Zolpidem", "word5"]
+    sphinx, phi = whole["results"][1], whole["results"][3]
+    assert sphinx["wer"] == 0.25
+    assert sphinx["interval"]["low"] < 0.25 < sphinx["interval"]["high"]
+    assert sphinx["interval"]["method"]
+    measured = sphinx["measures"]
+    assert (measured["key_terms_kept"], measured["key_terms_of"], measured["key_terms_missing"]) == (1, 2, ["word5"])
+    assert (measured["words"], measured["words_unit"], measured["longest_wrong_errors"]) == (120, "word", 1)
+    assert (phi["interval"], phi["measures"], phi["flags"], phi["agreement"]) == (None, None, [], None)
+
+
+def test_json_says_of_every_two_systems_whether_they_differ(long: Comparison) -> None:
+    pairs = report.to_dict(long)["pairs"]
+    assert [(pair["first"], pair["second"]) for pair in pairs] == [
+        ("moonshine", "pocketsphinx"),
+        ("moonshine", "whisper"),
+        ("pocketsphinx", "whisper"),
+    ]
+    assert [pair["verdict"] for pair in pairs] == ["first", "first", "alike"]
+    assert pairs[0]["difference"] == -0.25
+    assert pairs[0]["p"] <= pairs[0]["corrected_p"] < 0.05
+    assert "Moonshine tiny makes fewer errors than PocketSphinx on this clip" in pairs[0]["says"]
+    assert "PocketSphinx and Whisper small can't be told apart on this clip" in pairs[2]["says"]
+
+
+def test_the_same_sentences_stand_in_table_report_and_json(long: Comparison) -> None:
+    table, page = report.to_table(long), Page(report.to_html(long)).text
+    for pair in report.to_dict(long)["pairs"]:
+        assert pair["says"] in table
+        assert pair["says"] in page
+
+
+def test_csv_has_the_same_names_whatever_is_known(long: Comparison) -> None:
+    rows = list(csv.DictReader(io.StringIO(report.to_csv([long, compared(None, ran(SPHINX, "a"))]))))
+    assert len(rows) == 5
+    moonshine, sphinx, _, phi, alone = rows
+    assert (sphinx["better_than"], sphinx["alike"], moonshine["better_than"]) == ("", "whisper", "pocketsphinx; whisper")
+    assert float(sphinx["interval_low"]) < float(sphinx["wer"]) < float(sphinx["interval_high"])
+    assert (sphinx["key_terms_kept"], sphinx["key_terms_missing"]) == ("1", "word5")
+    assert (phi["interval_low"], phi["words"], phi["flags"]) == ("", "", "")
+    assert (alone["reference_edited"], alone["wer"], alone["words"]) == ("", "", "1")
+    assert None not in rows[4].values()
+
+
+def test_the_table_has_intervals_in_brackets_or_says_that_it_is_too_short(long: Comparison, one: Comparison) -> None:
+    table = report.to_table(long)
+    interval = long.columns[1].interval
+    assert interval is not None
+    assert f"25.0 % ({100 * interval.low:.1f} to {100 * interval.high:.1f})" in table
+    assert "key terms 1 of 2 (without word5)" in table
+    assert "Too little speech for intervals." in report.to_table(one)
+
+
+def test_the_frame_has_intervals_and_key_terms(long: Comparison) -> None:
+    row = report.to_frame(long).set_index("System").loc["PocketSphinx"]
+    assert row["95 % from"] < row["WER %"] < row["95 % to"]
+    assert row["Key terms"] == "1 of 2"
+
+
+def test_where_a_reference_came_from_is_said_wherever_a_rate_is(long: Comparison) -> None:
+    seeded = with_reference(long, Reference("other words", seed="whisper", seed_label="Whisper <b>").edited(LONG))
+    said = "reference seeded by Whisper <b>, edited"
+    whole = report.to_dict(seeded)
+    assert whole["reference"] == {
+        "text": LONG,
+        "seeded_by": "whisper",
+        "seed_label": "Whisper <b>",
+        "original": "other words",
+    }
+    assert said in report.to_table(seeded)
+    page = Page(report.to_html(seeded))
+    assert said in page.text
+    assert "other words" in page.text  # what it was before it was edited
+    assert set(report.to_frame(seeded)["Reference"]) == {said}
+    rows = list(csv.DictReader(io.StringIO(report.to_csv(seeded))))
+    assert {(row["reference_seeded_by"], row["reference_edited"]) for row in rows} == {("whisper", "True")}
+    assert said in report.to_table([seeded, seeded])
+
+
+def test_without_a_reference_systems_agree_and_nobody_calls_it_accuracy() -> None:
+    comparison = compared(None, ran(MOONSHINE, "a b c d"), ran(SPHINX, "a b c d"), ran(WHISPER, "a x c d"), skipped(PHI))
+    agreed = report.agreements(comparison)
+    assert agreed["moonshine"] > agreed["whisper"]
+    assert "phi" not in agreed
+    whole = report.to_dict(comparison)
+    assert [result["agreement"] for result in whole["results"]] == [
+        *(agreed[each.name] for each in (MOONSHINE, SPHINX, WHISPER)),
+        None,
+    ]
+    assert [result["wer"] for result in whole["results"]] == [None] * 4
+    table = report.to_table(comparison)
+    assert "agreement" in table
+    assert "not accuracy" in table
+    assert "WER" not in table
+    page = Page(report.to_html(comparison)).text
+    assert "Held against: Majority of 3" in page
+    assert "These are disagreements, not errors." in page
+    assert "not accuracy" in page
+
+
+def test_agreement_waits_for_everybody_and_needs_two() -> None:
+    assert report.agreements(compared(None, ran(SPHINX, "a b"))) == {}
+    assert report.agreements(compared(None, ran(SPHINX, "a b"), ran(MOONSHINE, "a b"), Running(WHISPER))) == {}
+    assert report.agreements(compared("a b", ran(SPHINX, "a b"), ran(MOONSHINE, "a b"))) == {}
+
+
+def test_transcripts_stand_side_by_side_in_the_report(long: Comparison) -> None:
+    html = report.to_html(long)
+    page = Page(html)
+    assert "Held against: Reference" in page.text
+    assert page.tags.count("section") > 3
+    first = html.split('<section class="passage">')[1]
+    assert first.count('<p class="cell"') == 3
+    assert re.search(r"<u class=\"es-w es-s\"[^>]*>oops", first)
+    words = " ".join(re.sub(r"<[^>]+>", " ", part.split("<p class")[0]) for part in html.split('<p class="anchor"')[1:])
+    assert [word for word in words.split() if word.startswith("word")] == LONG.split()
+    assert page.tags.count("svg") == 3
+
+
+def test_a_summary_keeps_its_own_text_in_the_report(prompted: Comparison) -> None:
+    html = report.to_html(prompted)
+    assert html.count('class="es-transcript"') == 1
+    assert "listen to audio" in html
+
+
+def test_a_fault_in_the_pictures_costs_neither_report_nor_transcripts(
+    long: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no fonts here")
+
+    monkeypatch.setattr(report, "pictures", broken)
+    page = Page(report.to_html(long))
+    assert "svg" not in page.tags
+    assert "oops" in page.text
+    monkeypatch.setattr(report, "side_by_side", broken)
+    page = Page(report.to_html(long))
+    assert page.text.count("oops") > 20
+
+
+def test_several_clips_have_pooled_intervals_and_say_who_differs(long: Comparison) -> None:
+    other = compared(LONG, ran(MOONSHINE, LONG), ran(SPHINX, wrong(6)), ran(WHISPER, wrong(6, 4)), name="second.wav")
+    rows = {row.name: row for row in report.pooled_rows([long, other])}
+    sphinx = rows["pocketsphinx"]
+    assert sphinx.score is not None
+    assert sphinx.score.wer is not None
+    assert sphinx.interval is not None
+    assert sphinx.interval.low < sphinx.score.wer < sphinx.interval.high
+    over = {(pair.first, pair.second): pair.verdict for pair in pooled_pairs([long, other])}
+    assert over == {
+        ("moonshine", "pocketsphinx"): "first",
+        ("moonshine", "whisper"): "first",
+        ("pocketsphinx", "whisper"): "alike",
+    }
+    for text in (report.to_table([long, other]), Page(report.to_html([long, other])).text):
+        assert "Moonshine tiny makes fewer errors than PocketSphinx on these clips" in text
+        assert f"{100 * sphinx.interval.low:.1f} to {100 * sphinx.interval.high:.1f}" in text
+
+
+def test_only_clips_that_all_were_scored_on_tell_systems_apart(long: Comparison) -> None:
+    alone = compared(LONG, ran(MOONSHINE, wrong(2)), skipped(SPHINX), ran(WHISPER, LONG), name="second.wav")
+    assert pooled_pairs([long, alone]) == long.pairs
+    chinese = compared("今天天气", ran(MOONSHINE, "今天"), ran(SPHINX, "今天"), language="zh")
+    assert pooled_pairs([long, chinese]) == ()
+    assert pooled_pairs([compared(None, ran(SPHINX, "a"))]) == ()
+
+
+def test_everything_a_person_can_type_is_only_ever_text() -> None:
+    comparison = rescored(compared(HOSTILE, ran(SPHINX, HOSTILE), ran(MOONSHINE, "alert x")), key_terms=(HOSTILE, "=1+1"))
+    seeded = with_reference(comparison, Reference(HOSTILE + " !", seed=HOSTILE, seed_label=HOSTILE, original=HOSTILE))
+    for each in (seeded, with_reference(seeded, None)):
+        page = Page(report.to_html([each, each]))
+        assert "script" not in page.tags
+        table = report.to_table([each, each])
+        assert "\x1b" not in table
+        assert "\u202e" not in table
+        for row in csv.DictReader(io.StringIO(report.to_csv(each))):
+            assert not [value for value in row.values() if value and value.startswith(("=", "+", "@"))]
