@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, count
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -188,12 +189,10 @@ def steps(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[str
 
     The tag is "equal", "replace" (both stretches equally long), "delete" or "insert".
     """
-    numbers: dict[str, int] = {}  # words become small numbers, so that equal means equal and not "of the same hash"
-    rows = [numbers.setdefault(word, len(numbers)) for word in reference]
-    columns = [numbers.setdefault(word, len(numbers)) for word in hypothesis]
-    return [
-        (step.tag, step.src_start, step.src_end, step.dest_start, step.dest_end) for step in Levenshtein.opcodes(rows, columns)
-    ]
+    # Words become small numbers, so that equal means equal and not "of the same hash".
+    numbers = dict(zip(dict.fromkeys(chain(reference, hypothesis)), count()))  # one of them has no end
+    opcodes = Levenshtein.opcodes(list(map(numbers.__getitem__, reference)), list(map(numbers.__getitem__, hypothesis)))
+    return [(step.tag, step.src_start, step.src_end, step.dest_start, step.dest_end) for step in opcodes]
 
 
 def _with_compounds(
@@ -201,6 +200,8 @@ def _with_compounds(
 ) -> list[Chunk]:
     """The run of errors, put so that each compound in it has chunks of its own; those found are added to ``compounds``."""
     i, i_end, j, j_end = run[0].reference_start, run[-1].reference_end, run[0].hypothesis_start, run[-1].hypothesis_end
+    if i == i_end or j == j_end or i_end - i + j_end - j < 3:
+        return run
     found = list(_compounds(reference, hypothesis, (i, i_end), (j, j_end)))
     if not found:
         return run
@@ -223,7 +224,7 @@ def _compounds(
     that fails this ("a lot" for "alot now": two substitutions) is not told apart from them.
     """
     (i, i_end), (j, j_end) = said, heard
-    if i == i_end or j == j_end or max(i_end - i, j_end - j) > LONGEST_SEARCHED:
+    if max(i_end - i, j_end - j) > LONGEST_SEARCHED:
         return
     sign = 1 if i_end - i >= j_end - j else -1
     spare = sign * ((i_end - i) - (j_end - j))  # words that the longer side has more

@@ -148,6 +148,8 @@ def is_korean(language: str | None, text: str) -> bool:
 
 def _are_most(text: str, blocks: Sequence[tuple[int, int]]) -> bool:
     """Whether more than half of the letters are of these blocks."""
+    if text.isascii() and blocks[0][0] > 0x7F:
+        return False
     letters = Counter(text)
     total = found = 0
     for letter, times in letters.items():

@@ -123,7 +123,8 @@ def score(
         alignment, unit = align(said, heard), "word"
         reference_text = " ".join(said)
         characters = len(reference_text)
-        character_errors = distance(reference_text, " ".join(heard), _most_character_errors(alignment))
+        most = _most_character_errors(alignment)
+        character_errors = distance(reference_text, " ".join(heard), most if 4 * most < characters else None)
     else:
         alignment, unit = align(normaliser.characters(reference), normaliser.characters(hypothesis)), "character"
         characters, character_errors = alignment.reference_length, alignment.errors
