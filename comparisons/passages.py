@@ -23,7 +23,7 @@ _CLAUSE_ENDS = frozenset(",;:—–、，；：،؛፣")
 _CLOSING = "\"'”’»)]}」』）】》"
 _ABBREVIATIONS = frozenset({"mr.", "mrs.", "ms.", "dr.", "st.", "prof.", "vs.", "no.", "e.g.", "i.e."})
 
-_BEST = 3
+_BEST = 3.0
 
 
 def cuts(
@@ -45,10 +45,10 @@ def cuts(
     fewest, most = SIZES[unit]
     found = [0]
     while len(words) - found[-1] > fewest:
-        begin, end = found[-1], min(found[-1] + most, len(words) - 1)
+        begin, end = found[-1], min(found[-1] + most, len(words) - fewest // 2)
         near = [place for place in range(begin + fewest, end + 1) if allowed[place]]
         worth = {place: _worth(words[place - 1], words[place], place - 1 in last) for place in near}
-        place = next((place for place in near if worth[place] == _BEST and len(words) - place >= fewest // 2), None)
+        place = next((place for place in near if worth[place] == _BEST), None)
         if place is None and len(words) - begin <= most:
             break
         if place is None:  # the best of what is left, and of that the last
@@ -122,14 +122,14 @@ def _allowed(words: int, sides: Sequence[Sequence[Mark]], silent: frozenset[int]
     return allowed
 
 
-def _worth(before: Mark, after: Mark, is_last: bool) -> int:
-    """How good it is to cut between two words."""
+def _worth(before: Mark, after: Mark, is_last: bool) -> float:
+    """How good it is to cut between two words, up to ``_BEST``."""
     pause = after.start - before.end if after.start is not None and before.end is not None else 0.0
-    if pause >= LONG_PAUSE_SECONDS or _ends_sentence(before):
+    if is_last or pause >= LONG_PAUSE_SECONDS or _ends_sentence(before):
         return _BEST
-    if is_last or pause >= PAUSE_SECONDS:
-        return 2
-    return int(before.text.rstrip(_CLOSING)[-1:] in _CLAUSE_ENDS)
+    if pause >= PAUSE_SECONDS:
+        return 1 + pause / LONG_PAUSE_SECONDS
+    return float(before.text.rstrip(_CLOSING)[-1:] in _CLAUSE_ENDS)
 
 
 def _ends_sentence(mark: Mark) -> bool:
