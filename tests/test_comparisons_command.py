@@ -17,8 +17,13 @@ import numpy as np
 import psutil
 import pytest
 
+from comparisons import report
 from comparisons.__main__ import main
-from comparisons.reference import text_of
+from comparisons.compare import Comparison, begin, fold, rescored
+from comparisons.normalise import normaliser
+from comparisons.reference import Reference, text_of
+from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionResult
+from runners.events import Finished
 
 LIMIT_SECONDS = 90
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,6 +127,81 @@ def test_the_table_is_for_people_and_the_reference_may_come_from_a_file(folder: 
     assert "0.0 %" in out
     assert "hello there, world" in out
     assert "skipped: The model is tired. Let it sleep." in out
+
+
+def test_metric_and_key_terms_count_as_on_the_page(folder: Path) -> None:
+    (folder / "terms.txt").write_text("world\nZolpidem")
+    code, out, err = command(
+        folder,
+        "hello.wav",
+        "--runners",
+        HEARS,
+        "--reference",
+        "hello world, Zolpidem",
+        "--metric",
+        "both",
+        "--normaliser",
+        "basic",
+        "--key-terms",
+        "hello, there",
+        "--key-terms-file",
+        "terms.txt",
+        "--format",
+        "json",
+    )
+    assert code == 0, err
+    whole = json.loads(out)
+    assert (whole["metric"], whole["normaliser"]["name"]) == ("both", "basic")
+    assert whole["key_terms"] == ["hello", "there", "world", "Zolpidem"]
+    page = rescored(said_in_json(whole), normaliser("basic"), metric="both", key_terms=whole["key_terms"])
+    ours, theirs = report.to_dict(page)["results"][0], whole["results"][0]
+    for name in ("wer", "cer", "hits", "substitutions", "deletions", "insertions", "measures", "flags", "interval"):
+        assert theirs[name] == ours[name], name
+    measured = theirs["measures"]
+    assert (measured["key_terms_kept"], measured["key_terms_of"]) == (2, 3)
+    assert measured["key_terms_missing"] == ["Zolpidem"]
+
+
+def said_in_json(whole: dict[str, Any]) -> Comparison:
+    """The comparison that the page would have of what the command line tells."""
+    spec = RunnerSpec("scripted", "Scripted", "runners.scripted:Scripted")
+    who = Contender(spec)
+    times = np.arange(16_000) / 16_000
+    clip = Clip((0.25 * np.sin(2 * np.pi * 220 * times)).astype(np.float32), whole["clip"]["seconds"], "hello.wav")
+    began = begin(clip, [who], reference=Reference(whole["reference"]["text"]))
+    heard = Transcript(whole["results"][0]["transcript"])
+    return fold(began, Finished(who, TranscriptionResult(who, "ok", heard)))
+
+
+def test_each_clip_finds_its_own_reference_in_a_manifest(folder: Path) -> None:
+    lines = [
+        {"audio_filepath": "/elsewhere/again.wav", "duration": 2.0, "text": "hello there world"},
+        {"audio_filepath": "hello.wav", "duration": 1.0, "text": "hello"},
+        {"audio_filepath": "third.wav", "duration": 1.0, "text": "not asked for"},
+    ]
+    (folder / "manifest.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    arguments = ("hello.wav", "again.wav", "--runners", f"{HEARS},{FAILS}", "--reference-file", "manifest.jsonl")
+    code, out, err = command(folder, *arguments, "--format", "json")
+    assert code == 0, err
+    hello, again = [json.loads(line) for line in out.splitlines()]
+    assert (hello["reference"]["text"], hello["results"][0]["wer"]) == ("hello", 2.0)
+    assert (again["reference"]["text"], again["results"][0]["wer"]) == ("hello there world", 0.0)
+    code, out, err = command(folder, *arguments)
+    assert code == 0, err
+    assert "50.0 %" in out.split("counts pooled")[1]
+
+
+def test_captions_and_a_kept_comparison_are_references(folder: Path) -> None:
+    (folder / "said.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\n<i>hello</i> there\n")
+    code, out, err = command(folder, "hello.wav", "--runners", HEARS, "--reference-file", "said.srt", "--format", "json")
+    assert code == 0, err
+    assert json.loads(out)["reference"]["text"] == "hello there"
+    whole = json.loads(out)
+    whole["reference"] = {"text": "hello", "seeded_by": "moonshine", "seed_label": "Moonshine", "original": "hello you"}
+    (folder / "kept.json").write_text(json.dumps(whole))
+    code, out, err = command(folder, "hello.wav", "--runners", HEARS, "--reference-file", "kept.json")
+    assert code == 0, err
+    assert "reference seeded by Moonshine, edited" in out
 
 
 def test_csv_and_a_comma_inside_a_name(folder: Path) -> None:
@@ -318,6 +398,14 @@ def read_or_end(terminal: int) -> bytes:
         (["x.wav", "--runners", "scripted", "--normaliser", "mine"], "whisper-english"),
         (["x.wav", "--runners", "scripted", "--format", "xml"], "table"),
         (["x.wav", "y.wav", "--runners", "scripted", "--reference", "x"], "one clip"),
+        (["x.wav", "y.wav", "--runners", "scripted", "--reference-file", "said.txt"], "said.txt: it holds one reference"),
+        (["x.wav", "y.wav", "--runners", "scripted", "--reference-file", "manifest.jsonl"], "It says nothing of y.wav"),
+        (["x.wav", "--runners", "scripted", "--reference-file", "broken.jsonl"], "broken.jsonl: "),
+        (["x.wav", "--runners", "scripted", "--reference-file", "bad.srt"], "bad.srt: "),
+        (["x.wav", "--runners", "scripted", "--metric", "mine"], "wer"),
+        (["x.wav", "--runners", "scripted", "--key-terms", "x" * 300], "300 characters"),
+        (["x.wav", "--runners", "scripted", "--key-terms-file", "no-such-file.txt"], "no-such-file.txt"),
+        (["x.wav", "--runners", "scripted", "--key-terms-file", "sound.txt"], "sound.txt: This is not a text file"),
         (["x.wav", "--runners", "scripted", "--reference", "x", "--reference-file", "y"], "not both"),
         (["x.wav", "--runners", "scripted", "--reference-file", "no-such-file.txt"], "no-such-file.txt"),
         (["x.wav", "--runners", "scripted", "--reference-file", "sound.txt"], "sound.txt: This is not a text file"),
@@ -343,6 +431,10 @@ def test_wrong_usage_is_explained_with_exit_code_2(
     (tmp_path / "bad.toml").write_text('[mine]\ntask = "sing"\ntext = "Listen."')
     (tmp_path / "broken.toml").write_text("[mine]\ntask = sing")
     (tmp_path / "escapes.toml").write_text('["\\u001b[31mred"]\ntask = "chat"\ntext = "Listen."')
+    (tmp_path / "said.txt").write_text("hello there")
+    (tmp_path / "manifest.jsonl").write_text('{"audio_filepath": "x.wav", "text": "hello"}')
+    (tmp_path / "broken.jsonl").write_text('{"audio_filepath": "x.wav", "text"')
+    (tmp_path / "bad.srt").write_text("1\n00:00:00,000 --> never\nhello")
     (tmp_path / "sound.txt").write_bytes(b"RIFF\0\0\0\0WAVE")
     with pytest.raises(SystemExit) as ended:
         main(arguments)
