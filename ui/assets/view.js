@@ -17,7 +17,7 @@ const NOTHING = { differ: "They say the same everywhere.", wrong: "No errors." }
 let value = null; // what is drawn
 let drawn = 0; // how many passages are
 let passages = []; // their nodes
-let cellNodes = []; // of each passage, of each side, its words
+let cellNodes = []; // of each passage, of each side, its words; the anchor's last
 let places = [];
 let place = -1; // where somebody walks
 let passage = -1; // where somebody is
@@ -89,9 +89,9 @@ const drawPassage = (number) => {
   });
   node.append(line, box);
   passages.push(node);
+  nodes.push(said);
   cellNodes.push(nodes);
   nodes.forEach((found, side) => addTimes(hearing.columns[side], found));
-  addTimes(hearing.columns[nodes.length], said);
   return node;
 };
 
@@ -192,7 +192,9 @@ const walk = (step) => {
   const here = places[place];
   showPassage(here.passage);
   unmark();
-  marked = here.words.map(([side, number]) => cellNodes[here.passage][side][number]);
+  const nodes = cellNodes[here.passage];
+  marked = here.words.map(([side, number]) => nodes[side][number]);
+  marked.push(...nodes[value.sides.length].filter((node) => node.word[4] === here.at));
   for (const node of marked) node.classList.add("es-at");
   countPlaces();
   const what = here.words.map(([side, number]) => {
