@@ -208,7 +208,8 @@ def _stretches(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[bo
     """Stretches (is_equal, i1, i2, j1, j2) of two sequences that are nearly the same, equal and unequal ones in turn.
 
     Whole alignment of an hour of speech with itself would take longer than all else that is done with it. So the two are
-    walked along together, and where they part, the nearest place is taken where the next few tokens are the same again.
+    walked along together, and where they part, what lies before the nearest place where the next few tokens are the same
+    again is aligned; all that is left, where no such place is near.
     """
     i = j = 0
     while i < len(before) or j < len(after):
@@ -220,12 +221,8 @@ def _stretches(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[bo
             yield True, i1, i, j1, j
         if i < len(before) or j < len(after):
             i1, j1 = i, j
-            joined = _joined(before, after, i, j)
-            if joined is None:
-                yield from _rest(before, after, i, j)
-                return
-            i, j = joined
-            yield False, i1, i, j1, j
+            i, j = _joined(before, after, i, j) or (len(before), len(after))
+            yield from _aligned(before, after, (i1, i), (j1, j))
 
 
 def _joined(before: Sequence[str], after: Sequence[str], i: int, j: int) -> tuple[int, int] | None:
@@ -238,14 +235,18 @@ def _joined(before: Sequence[str], after: Sequence[str], i: int, j: int) -> tupl
     return None
 
 
-def _rest(before: Sequence[str], after: Sequence[str], i: int, j: int) -> Iterator[tuple[bool, int, int, int, int]]:
-    """Stretches from two places on, by a whole alignment: for texts of which a normaliser drops long passages."""
+def _aligned(
+    before: Sequence[str], after: Sequence[str], rows: tuple[int, int], columns: tuple[int, int]
+) -> Iterator[tuple[bool, int, int, int, int]]:
+    """Stretches of two ranges by a whole alignment, neighbouring unequal ones made one."""
+    (i, i_end), (j, j_end) = rows, columns
     i0, j0 = i, j  # where the unequal stretch begins that is not over
-    for tag, i1, i2, j1, j2 in steps(before[i:], after[j:]):
-        if tag == "equal":
-            if (i0, j0) != (i + i1, j + j1):
-                yield False, i0, i + i1, j0, j + j1
-            i0, j0 = i + i2, j + j2
-            yield True, i + i1, i0, j + j1, j0
-    if (i0, j0) != (len(before), len(after)):
-        yield False, i0, len(before), j0, len(after)
+    if i < i_end and j < j_end:
+        for tag, i1, i2, j1, j2 in steps(before[i:i_end], after[j:j_end]):
+            if tag == "equal":
+                if (i0, j0) != (i + i1, j + j1):
+                    yield False, i0, i + i1, j0, j + j1
+                i0, j0 = i + i2, j + j2
+                yield True, i + i1, i0, j + j1, j0
+    if (i0, j0) != (i_end, j_end):
+        yield False, i0, i_end, j0, j_end
