@@ -222,12 +222,12 @@ def _pair(one: str, other: str, first: NDArray[np.int64], second: NDArray[np.int
     rate = float(first.sum() - second.sum()) / words
     if telling >= FEWEST_FOR_NORMAL:
         _, p = matched_pairs(differences)
-        method = f"matched pairs (MAPSSWE), {len(differences)} stretches"
+        method = "matched pairs (MAPSSWE)"
     elif telling < FEWEST_TELLING and words < SHORTEST_WORDS * grain:
         return Pair(one, other, rate, len(differences), None, None, "too short")
     else:
         p = sign_flips(differences)
-        method = f"matched pairs (MAPSSWE), {len(differences)} stretches, exact"
+        method = "matched pairs (MAPSSWE), exact"
     return Pair(one, other, rate, len(differences), p, None, "alike", method)
 
 

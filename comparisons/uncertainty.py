@@ -47,7 +47,7 @@ _TAIL = 0.025
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where the rate would fall in 95 of 100 clips like these."""
+    """Where the system's rate on speech like this lies, as far as these clips tell: right 95 times of 100."""
 
     low: float
     """Fraction, as of a rate."""

@@ -133,13 +133,13 @@ def test_a_clear_difference_is_told_either_way_round() -> None:
     assert (one.verdict, other.verdict) == ("first", "second")
     assert one.difference == -other.difference == pytest.approx(-0.15)
     assert one.p == other.p == one.corrected_p
-    assert one.method == "matched pairs (MAPSSWE), 100 stretches"
+    assert (one.segments, one.method) == (100, "matched pairs (MAPSSWE)")
 
 
 def test_few_differences_in_long_speech_cannot_be_told_apart() -> None:
     right, nearly = [spoken(set(), 500)], [spoken({30, 200, 350}, 500)]
     pair = only({"right": right, "nearly": nearly})
-    assert (pair.verdict, pair.p) == ("alike", 0.25)
+    assert (pair.verdict, pair.p, pair.method) == ("alike", 0.25, "matched pairs (MAPSSWE), exact")
     assert only({"right": right, "same": right}).p == 1
 
 
