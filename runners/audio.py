@@ -24,6 +24,8 @@ STEADY_DECIBELS = 1.5
 """Largest range of loudness of a steady sound: white noise, averaged as here, stays within 1 dB."""
 STEADY_SECONDS = 2.0
 """Shortest clip that can be told to be a steady sound: a single vowel is steady too."""
+ROOM_DECIBELS = -35.0
+"""Loudest an empty room gets, relative to full scale: a steady sound over that is heard as one."""
 
 
 def decode(
@@ -119,8 +121,8 @@ def silences(samples: NDArray[np.float32], sample_rate: int = SAMPLE_RATE) -> tu
 
     Silence is what lies far below the clip's own speech, so neither a quiet recording nor a noisy room hides it: at
     35 % of the way (in decibels) from the quietest to the speech, but never less than 15 or more than 30 dB below
-    speech. A clip in which nothing stands out, digital silence or a steady sound, is one silence. What it does not
-    know: music and babble are not silence, and words under the noise are.
+    speech. A clip with nothing but digital silence, or quiet and steady as an empty room, is one silence. What it does
+    not know: music and babble are not silence, and words under the noise are.
 
     Args:
         samples: shape (T,); any other shape, and a clip shorter than a pause, has no silences.
@@ -134,7 +136,8 @@ def silences(samples: NDArray[np.float32], sample_rate: int = SAMPLE_RATE) -> tu
     levels = 10 * np.concatenate(
         [_loudness(samples, first, min(first + block, total), hop, sample_rate) for first in range(0, total, block)]
     )
-    if is_silent(samples) or (seconds >= STEADY_SECONDS and np.ptp(levels) < STEADY_DECIBELS):
+    is_room = levels.max() < ROOM_DECIBELS and np.ptp(levels) < STEADY_DECIBELS and seconds >= STEADY_SECONDS
+    if is_room or is_silent(samples):
         return ((0.0, seconds),)
     speech, floor = _speech_level(levels), float(np.percentile(levels, 2))
     threshold = min(max(floor + 0.35 * (speech - floor), speech - 30), speech - 15)
