@@ -114,7 +114,7 @@ def agreement_of(texts: Sequence[str], normaliser: Normaliser, unit: Unit = "wor
     return consensus(texts, normaliser, unit).agreement if len(texts) > 1 else (None,) * len(texts)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)  # an hour of eight systems takes some 10 MB
 def _consensus(texts: tuple[str, ...], normaliser: Normaliser, unit: Unit) -> Consensus:
     read = [pieces(text, normaliser, unit) for text in texts]
     said = [each.tokens for each in read]

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from runners.base import Segment
@@ -77,19 +76,22 @@ def of_clip(found: Sequence[Entry], source: str | None) -> Entry:
     named = [entry for entry in found if entry.source is not None]
     if not named:
         return _whole(found, "and does not say which file each belongs to: give each a key audio_filepath")
+    paths = list(dict.fromkeys(entry.source for entry in named if entry.source is not None))
     if source is None:
-        if len({entry.source for entry in named}) > 1:
-            raise ValueError(f"It is about several files: {_names(named)}. Choose the clip first.")
+        if len(paths) > 1:
+            raise ValueError(f"It is about several files: {_names(paths)}. Choose the clip first.")
         return _whole(named, "of one file and does not say when each starts: give each a key offset")
     wanted = _name(source)
+    names = [_name(path) for path in paths]
     for alike in _LIKENESSES:
-        its = [entry for entry in named if alike(wanted) and alike(_name(entry.source or "")) == alike(wanted)]
-        if len({entry.source for entry in its}) > 1:
-            paths = ", ".join(dict.fromkeys(_shown(entry.source or "") for entry in its[:5]))
-            raise ValueError(f"Several of its files could be {_shown(wanted)}: {paths}. Leave in it the one that is.")
+        its = [path for path, name in zip(paths, names, strict=True) if alike(name) == alike(wanted) != ""]
+        if len(its) > 1:
+            several = ", ".join(map(_shown, its[:5]))
+            raise ValueError(f"Several of its files could be {_shown(wanted)}: {several}. Leave in it the one that is.")
         if its:
-            return _whole(its, f"of {_shown(wanted)} and does not say when each starts: give each a key offset")
-    raise ValueError(f"It says nothing of {_shown(wanted)}. It is about: {_names(named)}.")
+            told = [entry for entry in named if entry.source == its[0]]
+            return _whole(told, f"of {_shown(wanted)} and does not say when each starts: give each a key offset")
+    raise ValueError(f"It says nothing of {_shown(wanted)}. It is about: {_names(paths)}.")
 
 
 def _values(text: str) -> list[tuple[str, Any]]:
@@ -210,27 +212,36 @@ def _whole(found: Sequence[Entry], unclear: str) -> Entry:
 
 def _name(path: str) -> str:
     """The file name at the end of a path of any system."""
-    return unicodedata.normalize("NFC", PurePosixPath(path.replace("\\", "/")).name)
+    return unicodedata.normalize("NFC", path.replace("\\", "/").rstrip("/").rpartition("/")[2])
+
+
+def _stem(name: str) -> str:
+    """A file name without its suffix, in small letters."""
+    return (name.rpartition(".")[0] or name).casefold()
 
 
 _LIKENESSES: tuple[Callable[[str], str], ...] = (
-    lambda name: name,
-    lambda name: name.casefold(),
-    lambda name: PurePosixPath(name).stem.casefold(),  # the same clip in another format
-    lambda name: "".join(filter(str.isalnum, PurePosixPath(name).stem.casefold())),  # or after a browser cleaned its name
+    str,
+    str.casefold,
+    _stem,  # the same clip in another format
+    lambda name: "".join(filter(str.isalnum, _stem(name))),  # or after its name was cleaned on the way here
 )
 """What two file names have to share, the strictest first."""
 
 
 def _clean(text: str) -> str:
     """A string of a JSON file as text that can be written anywhere: without NULs and halves of characters."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "").strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.replace("\0", "").strip()
 
 
-def _names(found: Iterable[Entry]) -> str:
-    """The files that entries are about, as they may stand in a message."""
-    names = list(dict.fromkeys(_shown(_name(entry.source or "")) for entry in found))
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def _names(paths: Sequence[str]) -> str:
+    """Files as they may stand in a message."""
+    more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
+    return ", ".join(_shown(_name(path)) for path in paths[:5]) + more
 
 
 def _shown(text: str) -> str:

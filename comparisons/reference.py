@@ -17,6 +17,8 @@ SUFFIXES = (".txt", ".srt", ".vtt", ".json", ".jsonl")
 """Of the files that are read; others are read by what is in them."""
 MOST_BYTES = 32 * 1024 * 1024
 """Of a file: a manifest of some 100 000 utterances."""
+MOST_CAPTION_CHARACTERS = 8_000_000
+"""Of a file of captions, which repeats itself where it rolls."""
 MOST_CHARACTERS = 1_000_000
 """Of a reference: some fifteen hours of speech."""
 
@@ -87,6 +89,8 @@ def read_reference(content: bytes, name: str, source: str | None = None) -> Refe
     text = text_of(content)
     suffix = PurePath(name.replace("\\", "/")).suffix.lower()
     if suffix in (".srt", ".vtt") or (suffix not in (".json", ".jsonl") and look_like_captions(text)):
+        if len(text) > MOST_CAPTION_CHARACTERS:
+            raise ValueError("These captions are longer than a day of speech: take the part that is this clip's.")
         segments = captions(text)
         reference = Reference("\n".join(segment.text for segment in segments), segments)
     elif suffix in (".json", ".jsonl") or (suffix != ".txt" and text.startswith(("{", "["))):
