@@ -11,7 +11,7 @@ never a word, but a block of consecutive words, or a whole clip:
                      There the mistakes are taken as rare events that cost some words each (Fay and Feuer 1997,
                      "Confidence intervals for directly standardized rates", whose weights are the costs here)
 
-What the interval knows nothing of: other speakers, other rooms, a wrong reference.
+What the interval knows nothing of: speakers and rooms that are in none of the clips, and words that the reference has wrong.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,6 +147,28 @@ def test_many_clips_are_resampled_as_clips() -> None:
     assert found.method == spread.method == "bootstrap over 40 clips"
     assert width(spread) > 0.05
     assert spread.low < 0.1 < spread.high
+
+
+def csrnab() -> list[Alignment]:
+    """The 51 utterances of sclite's published case; ``golden/sclite_csrnab.txt`` says where they are from."""
+    lines = (Path(__file__).parent / "golden" / "sclite_csrnab.txt").read_text().splitlines()
+    pairs = {"C": ("said", "said"), "S": ("said", "heard"), "D": ("said", None), "I": (None, "heard")}
+    runs = [line.split()[1:] for line in lines if not line.startswith("#")]
+    return [Alignment.of([pairs[run[0]] for run in each for _ in range(int(run[1:]))]) for each in runs]
+
+
+def test_the_interval_of_sclites_published_case() -> None:
+    """12.0 % of 1406 words; the standard error of a ratio by linearisation (Cochran 1977, "Sampling techniques", 6.4)."""
+    clips = csrnab()
+    errors, words = (np.array([getattr(clip, what) for clip in clips]) for what in ("errors", "reference_length"))
+    rate = errors.sum() / words.sum()
+    error = np.sqrt(len(clips) / (len(clips) - 1) * ((errors - rate * words) ** 2).sum()) / words.sum()
+    found = interval(clips)
+    assert found is not None
+    assert found.method == "bootstrap over 51 clips"
+    assert rate == pytest.approx(0.120, abs=0.0005)
+    assert width(found) == pytest.approx(2 * 2.009 * error, rel=0.1)  # Student's t, 50 degrees of freedom
+    assert found.low < rate - error < rate + error < found.high
 
 
 def test_a_few_clips_are_resampled_in_blocks() -> None:
