@@ -109,6 +109,18 @@ def test_compare_streams_the_whole_result_each_time(client: Client, clip: Path, 
     assert any(each["results"][0]["transcript"] == "hello there world" for each in kept)
 
 
+def test_a_call_chooses_its_metric_and_its_key_terms(client: Client, clip: Path, hello: str) -> None:
+    inputs = {"runners": hello, "reference": "Hello their World", "api_name": "/compare"}
+    told = client.predict(handle_file(str(clip)), metric="both", key_terms="World, their", **inputs)
+    assert (told["metric"], told["key_terms"]) == ("both", ["World", "their"])
+    assert told["reference"]["text"] == "Hello their World"
+    assert told["reference"]["seeded_by"] is None
+    (result,) = told["results"]
+    assert result["wer"] == pytest.approx(1 / 3)
+    assert result["cer"] is not None
+    assert client.predict(handle_file(str(clip)), metric="cer", **inputs)["results"][0]["wer"] is None
+
+
 def test_repeat_gives_as_many_runs(client: Client, clip: Path, hello: str) -> None:
     result = client.predict(handle_file(str(clip)), runners=hello, repeat=3, api_name="/compare")
     assert len(result["results"][0]["runs"]) == 3
@@ -121,6 +133,8 @@ def test_repeat_gives_as_many_runs(client: Client, clip: Path, hello: str) -> No
         ({"runners": ""}, "No system is chosen"),
         ({"runners": "nonesuch"}, "nonesuch"),
         ({"normaliser": "nonesuch"}, "nonesuch"),
+        ({"metric": "nonesuch"}, "wer, cer, both"),
+        ({"key_terms": "x" * 1000}, "x"),
         ({"repeat": 0}, "0 times"),
         ({"repeat": 1.5}, "1.5 times"),
         ({"repeat": 1e9}, "times"),

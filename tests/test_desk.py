@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from comparisons.compare import Comparison
-from runners.base import Clip, Contender, TranscriptionResult
+from comparisons.reference import Reference
+from runners.base import Clip, Contender, RunnerError, TranscriptionResult
 from runners.catalogue import spec_for
 from runners.events import Event
 from runners.here.machine import Machine, look
 from runners.settings import Settings
+from tests.test_app import tone
 from ui.desk import Desk, Refused
 from ui.lookout import Lookout
 
@@ -53,3 +56,25 @@ def test_on_a_space_logs_are_hidden_and_names_beyond_the_offer_refused(monkeypat
     with pytest.raises(Refused, match="not offered here"):
         desk.spec("whisper:someone/else")
     assert desk.spec("moonshine").name == "moonshine"
+
+
+def test_a_clip_no_browser_plays_is_copied_once_into_one_that_all_do(tmp_path: Path) -> None:
+    desk = Desk(Settings(), CrashingPool(), Lookout())
+    clip = tone(tmp_path / "clip.wav")
+    copy = desk.playable(str(clip), tmp_path / "uploads")
+    assert copy.read_bytes()[:4] == b"fLaC"
+    assert copy.is_relative_to(tmp_path / "uploads")
+    clip.unlink()
+    assert desk.playable(str(clip), tmp_path / "uploads") == copy
+    with pytest.raises(RunnerError):
+        desk.playable(str(tmp_path / "other.wav"), tmp_path / "uploads")
+    assert [each.name for each in copy.parent.iterdir()] == [copy.name]
+
+
+def test_a_comparison_is_held_to_the_reference_metric_and_terms_it_was_given() -> None:
+    desk = Desk(Settings(), CrashingPool(), Lookout())
+    seeded = Reference.seeded("so it was", "moonshine", "Moonshine")
+    first, *_ = desk.compare(
+        "a visit", CLIP, [Contender(spec_for("moonshine"))], metric="both", reference=seeded, key_terms=["so"]
+    )
+    assert (first.reference, first.metric, first.key_terms) == (seeded, "both", ("so",))

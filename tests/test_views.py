@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
 import pytest
 
-from comparisons.compare import Comparison, begin, fold
-from comparisons.reference import text_of
+from comparisons.compare import Comparison, begin, fold, rescored
+from comparisons.normalise import normaliser
+from comparisons.reference import Reference, text_of
 from runners.base import (
     Availability,
     Clip,
@@ -79,6 +81,8 @@ def test_untrusted_text_is_text_everywhere() -> None:
     drawn = [
         board(finished),
         board(running),
+        views.changes(finished),
+        views.reference_mark(Reference.seeded("so", HOSTILE, HOSTILE)),
         views.summary(finished, "wer"),
         views.cards([(spec(HOSTILE, license=HOSTILE), Availability("available"))]),
         views.cards([(spec(HOSTILE), Availability("skipped", HOSTILE, HOSTILE))]),
@@ -92,6 +96,66 @@ def test_untrusted_text_is_text_everywhere() -> None:
         assert not {name for name in tags.attributes if name.startswith("on")}
         assert "&lt;img" in html.lower()
         assert "49" not in html
+
+
+def test_an_untrusted_name_is_text_among_the_verdicts_and_marks_too() -> None:
+    seeded = replace(comparison(HOSTILE, "two"), reference=Reference.seeded("hello world", HOSTILE, HOSTILE))
+    finished = after(seeded, ok(HOSTILE, "hello world"), ok("two", "hello there"))
+    for html in (views.verdicts(finished), board(finished)):
+        assert "img" not in Tags(html).names
+        assert "&lt;img" in html.lower()
+
+
+def test_what_a_rate_leaves_open_stands_beside_it() -> None:
+    html = board(after(comparison("one"), ok("one", "hello word")))
+    assert "too short for an interval" in html
+    assert "Levenshtein" in html  # how words were aligned
+    long = " ".join(f"word{number % 97}" for number in range(600))
+    wrong = long.replace("word13 ", "ward ").replace("word50 ", "")
+    html = board(after(comparison("one", reference=long), ok("one", wrong)))
+    assert re.search(r"95 %: \d+\.\d to \d+\.\d %", html)
+
+
+def test_transcripts_that_stand_elsewhere_leave_the_cards() -> None:
+    finished = after(comparison("one"), ok("one", "hello werld"))
+    assert 'class="es-transcript"' in board(finished)
+    assert 'class="es-transcript"' not in board(finished, transcripts=False)
+
+
+def test_without_a_reference_agreement_is_told_and_called_so() -> None:
+    alike = comparison("one", "two", reference=None)
+    running = after(alike, ok("one", "hello world"))
+    assert "agreement" not in board(running)
+    assert views.verdicts(running) == ""
+    finished = after(running, ok("two", "hello world"))
+    assert "100.0 %" in board(finished)
+    assert "not accuracy" in board(finished)
+    assert "Without a reference nobody is right or wrong" in views.verdicts(finished)
+
+
+def test_two_contenders_are_told_apart_in_words_or_it_is_said_why_not() -> None:
+    finished = after(comparison("one", "two"), ok("one", "hello world"), ok("two", "hello"))
+    assert "Too little speech to tell One and Two apart" in views.verdicts(finished)
+
+
+def test_of_a_long_text_the_changes_are_shown_and_not_all_of_it() -> None:
+    long = " ".join(["word"] * 500 + ["Doctor", "isn't"] + ["word"] * 500)
+    shown = after(comparison("one", reference=long), ok("one", "hello, world"))
+    html = views.changes(rescored(shown, normaliser("whisper-english")))
+    assert html.count("word") < 60
+    assert "497 words" in html
+    assert "<b>is not</b>" in html
+    assert 'class="es-lightly"' in html  # Doctor lost its capital alone
+
+
+def test_the_line_under_the_reference_says_what_can_be_said_alone() -> None:
+    plain = Reference("so it was")
+    assert views.reference_mark(plain) == ""
+    assert "Back to the earlier text" in views.reference_mark(plain, can_go_back=True)
+    edited = views.reference_mark(plain.edited("so was it"))
+    assert "Restore what it was" in edited
+    assert "flatters" not in edited
+    assert "flatters" in views.reference_mark(Reference.seeded("so", "one", "One"))
 
 
 def test_a_column_keeps_its_place_and_shows_where_it_stands() -> None:

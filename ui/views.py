@@ -40,22 +40,8 @@ AROUND = 3
 """Words before and after a change."""
 
 SUMMARY = (
-    "State",
-    "WER %",
-    "CER %",
-    "95 % from",
-    "95 % to",
-    "Agreement %",
-    "Key terms",
-    "S",
-    "I",
-    "D",
-    "N",
-    "RTF",
-    "RTFx",
-    "Seconds",
-    "Load seconds",
-    "Device",
+    *("State", "WER %", "CER %", "95 % from", "95 % to", "Agreement %", "Key terms"),
+    *("S", "I", "D", "N", "RTF", "RTFx", "Seconds", "Load seconds", "Device"),
 )
 """Columns of the summary table, out of those of ``comparisons.report.to_frame``; each row is headed by its system."""
 SOMETIMES = {"95 % from", "95 % to", "Agreement %", "Key terms"}

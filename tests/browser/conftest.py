@@ -40,6 +40,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
     return {
         "hello": script("hello", {"say": "hello there world"}),
+        "hello again": script("hello again", {"say": "hello there whirled"}),
         "endless": script("endless", {"say": "it goes on "}, {"wait": 600}),
         "endless too": script("endless-too", {"wait": 600}),
         "endless three": script("endless-three", {"wait": 600}),

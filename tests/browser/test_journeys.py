@@ -33,6 +33,11 @@ def column(page: Page, name: str) -> Locator:
     return page.locator(f'.es-column[data-id="{name}"]')
 
 
+def cell(page: Page, label: str) -> Locator:
+    """What a system has in a passage of the transcripts side by side."""
+    return page.locator(f'#es-view .es-cell[aria-label="{label}"]')
+
+
 def state(page: Page, name: str, expected: str) -> None:
     expect(column(page, name)).to_have_attribute("data-state", expected)
 
@@ -170,7 +175,7 @@ def test_another_reference_normaliser_and_order_need_no_new_run(visit: Visit, cl
     page.fill("#es-reference textarea", "hello there world and all")
     page.locator("#es-reference textarea").blur()
     expect(rate).to_have_text("40.0 %")
-    expect(column(page, scripts["hello"]).locator("del.es-d")).to_have_count(2)
+    expect(cell(page, "hello.json").locator("del.es-d")).to_have_count(2)
 
 
 def test_the_table_leaves_as_csv_json_and_a_report(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
@@ -286,7 +291,12 @@ def test_text_from_anywhere_stays_text(visit: Visit, clip: Path, scripts: dict[s
     page.click("#es-go")
     for name, ends in (("hostile", "ok"), ("hostile fault", "skipped"), ("hello", "ok")):
         state(page, scripts[name], ends)
-    expect(column(page, scripts["hostile"])).to_contain_text("onerror")
+    expect(cell(page, "hostile <b>.json").first).to_contain_text("onerror")
     expect(column(page, scripts["hostile fault"])).to_contain_text("<script>")
-    assert page.locator("#es-board img, #es-board script, #es-clip img, #es-cards img, #es-summary img").count() == 0
+    assert (
+        page.locator(
+            "#es-board img, #es-board script, #es-clip img, #es-cards img, #es-summary img, #es-view img, #es-view script"
+        ).count()
+        == 0
+    )
     assert page.title() == "Earshot"
