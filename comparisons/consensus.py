@@ -126,8 +126,7 @@ def _consensus(texts: tuple[str, ...], normaliser: Normaliser, unit: Unit) -> Co
     for system in ranked:
         network.put(system, numbered[system])
     for system in ranked:
-        network.take(system)
-        network.put(system, numbered[system])
+        network.put_again(system, numbered[system])
 
     words = list(vocabulary)
     majority = [_majority(row, tally, ranked) for row, tally in zip(network.rows, network.tallies, strict=True)]

@@ -11,7 +11,7 @@ Words are small numbers here. Long runs of the same words are found by rapidfuzz
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
@@ -44,9 +44,48 @@ class Network:
 
     def put(self, system: int, sequence: Sequence[int]) -> None:
         """Align a system's words with the slots; words that fit nowhere make slots of their own."""
+        heads = [_head(tally) for tally in self.tallies]
+        opcodes = Levenshtein.opcodes(heads, sequence)
+        self._put(
+            system,
+            sequence,
+            [_Run(step.src_start, step.dest_start, step.src_end - step.src_start) for step in opcodes if step.tag == "equal"],
+        )
+
+    def put_again(self, system: int, sequence: Sequence[int]) -> None:
+        """Take a system out, with the slots that only it filled, and align it anew with what the others have."""
         rows: list[list[int | None]] = []
         tallies: list[dict[int | None, int]] = []
-        for slot, place in self._path(sequence):
+        runs: list[_Run] = []
+        place = begin = 0  # the next word; where the run of words that the others have too began
+        for row, tally in zip(self.rows, self.tallies, strict=True):
+            token = row[system]
+            row[system] = None
+            if tally[token] > 1:
+                tally[token] -= 1
+            else:
+                del tally[token]
+            stays = len(tally) > 1 or None not in tally
+            if stays and token is not None and token == _head(tally):
+                place += 1
+            else:
+                if place > begin:
+                    runs.append(_Run(len(rows) - (place - begin), begin, place - begin))
+                place += token is not None
+                begin = place
+            if stays:
+                rows.append(row)
+                tallies.append(tally)
+        if place > begin:
+            runs.append(_Run(len(rows) - (place - begin), begin, place - begin))
+        self.rows, self.tallies = rows, tallies
+        self.inside -= 1
+        self._put(system, sequence, runs)
+
+    def _put(self, system: int, sequence: Sequence[int], runs: list[_Run]) -> None:
+        rows: list[list[int | None]] = []
+        tallies: list[dict[int | None, int]] = []
+        for slot, place in self._path(sequence, runs):
             token = None if place is None else sequence[place]
             if slot is None:
                 row: list[int | None] = [None] * self.systems
@@ -60,40 +99,17 @@ class Network:
         self.rows, self.tallies = rows, tallies
         self.inside += 1
 
-    def take(self, system: int) -> None:
-        """Take a system out, and slots that only it filled."""
-        rows: list[list[int | None]] = []
-        tallies: list[dict[int | None, int]] = []
-        for row, tally in zip(self.rows, self.tallies, strict=True):
-            token = row[system]
-            row[system] = None
-            if tally[token] > 1:
-                tally[token] -= 1
-            else:
-                del tally[token]
-            if len(tally) > 1 or (tally and None not in tally):
-                rows.append(row)
-                tallies.append(tally)
-        self.rows, self.tallies = rows, tallies
-        self.inside -= 1
-
-    def _path(self, sequence: Sequence[int]) -> list[_Pairing]:
-        """Every slot and every position of the sequence, paired, in order."""
-        heads = [max((token for token in tally if token is not None), key=tally.__getitem__) for tally in self.tallies]
-        runs = [
-            _Run(step.src_start, step.dest_start, step.src_end - step.src_start)
-            for step in Levenshtein.opcodes(heads, sequence)
-            if step.tag == "equal"
-        ]
+    def _path(self, sequence: Sequence[int], runs: list[_Run]) -> list[_Pairing]:
+        """Every slot and every position of the sequence, paired, in order; ``runs`` are where they seem to belong together."""
         # A word at each edge of a run stays open: in "no no no" it is not known which one somebody left out.
         sure = [_Run(slot + 1, place + 1, length - 2) for slot, place, length in runs if length >= LONG_RUN]
         path: list[_Pairing] = []
-        for i1, i2, j1, j2, length in _gaps(sure, 0, len(heads), 0, len(sequence)):
+        for i1, i2, j1, j2, length in _gaps(sure, 0, len(self.rows), 0, len(sequence)):
             if (i2 - i1) * (j2 - j1) <= MOST_CELLS:
                 path += self._cheapest(i1, i2, sequence, j1, j2)
             else:
                 path += self._longest(i1, i2, sequence, j1, j2, runs)
-            path += [(i2 + step, j2 + step) for step in range(length)]
+            path += zip(range(i2, i2 + length), range(j2, j2 + length), strict=True)
         return path
 
     def _longest(self, i1: int, i2: int, sequence: Sequence[int], j1: int, j2: int, runs: list[_Run]) -> list[_Pairing]:
@@ -120,6 +136,10 @@ class Network:
         if i1 == i2 or j1 == j2:
             return [*((slot, None) for slot in range(i1, i2)), *((None, place) for place in range(j1, j2))]
         everybody, words = self.inside, sequence[j1:j2]
+        if i2 - i1 == j2 - j1:
+            differing = sum(everybody - tally.get(word, 0) for tally, word in zip(self.tallies[i1:i2], words, strict=True))
+            if differing <= everybody + 1:  # any other path leaves out a slot and makes one, and so costs as much at least
+                return list(zip(range(i1, i2), range(j1, j2), strict=True))
         above = [everybody * count for count in range(len(words) + 1)]
         table = [above]
         for tally in self.tallies[i1:i2]:
@@ -145,6 +165,15 @@ class Network:
                 right -= 1
                 path.append((None, j1 + right))
         return path[::-1]
+
+
+def _head(tally: Mapping[int | None, int]) -> int:
+    """The word that most have in a slot."""
+    if len(tally) == 1:
+        (token,) = tally
+        assert token is not None  # noqa: S101  # a slot without any word is taken out
+        return token
+    return max((token for token in tally if token is not None), key=tally.__getitem__)
 
 
 def _gaps(runs: Iterable[_Run], i1: int, i2: int, j1: int, j2: int) -> Iterator[tuple[int, int, int, int, int]]:

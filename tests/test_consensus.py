@@ -238,10 +238,10 @@ def test_two_sequences_are_aligned_with_the_fewest_errors(sequences: list[list[i
     assert differing == align([str(word) for word in sequences[0]], [str(word) for word in sequences[1]]).errors
 
 
-def test_a_sequence_that_is_taken_out_leaves_nothing() -> None:
+def test_a_sequence_that_is_put_again_finds_a_better_place_and_leaves_nothing_behind() -> None:
     network = Network(3)
     for system, sequence in enumerate([[1, 2, 3], [1, 9, 3, 4], [2, 3]]):
         network.put(system, sequence)
-    network.take(1)
-    assert network.rows == [[1, None, None], [2, None, 2], [3, None, 3]]
-    assert all(sum(tally.values()) == 2 for tally in network.tallies)
+    network.put_again(1, [5, 2, 3])
+    assert network.rows == [[1, 5, None], [2, 2, 2], [3, 3, 3]]
+    assert network.tallies == [{1: 1, 5: 1, None: 1}, {2: 3}, {3: 3}]
