@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from runners.audio import cut_at_pauses, decode, is_silent, pcm16
+from runners.audio import PAUSE_SECONDS, cut_at_pauses, decode, is_silent, pcm16, silences
 from runners.base import SAMPLE_RATE, AudioError, Clip
 
 HOUR = 3600.0
@@ -376,3 +376,69 @@ def test_cuts_fall_into_the_pauses() -> None:
         speech[int(pause * SAMPLE_RATE) :][: SAMPLE_RATE // 2] = 0
     cuts = [last / SAMPLE_RATE for _, last in cut_at_pauses(speech, 10)[:-1]]
     assert cuts == pytest.approx([8.25, 15.75, 23.25], abs=0.1)
+
+
+def spoken(*stretches: tuple[float, bool], level: float = 0.2, room: float = 0.0, seed: int = 0) -> NDArray[np.float32]:
+    """Noise as loud as speech and as fast up and down (five syllables a second), with gaps: (seconds, somebody speaks)."""
+    noise = np.random.default_rng(seed)
+    parts = []
+    for seconds, speaks in stretches:
+        count = round(seconds * SAMPLE_RATE)
+        swing = 0.55 + 0.45 * np.sin(2 * np.pi * 5 * np.arange(count) / SAMPLE_RATE)
+        parts.append(level * speaks * swing * noise.standard_normal(count) + room * noise.standard_normal(count))
+    return np.concatenate(parts).astype(np.float32)
+
+
+TALK = ((1.0, False), (3.0, True), (1.5, False), (2.0, True), (0.1, False), (1.0, True), (2.0, False))
+
+
+@pytest.mark.parametrize(("level", "room"), [(0.2, 0.0), (0.2, 0.0002), (0.2, 0.02), (0.002, 0.0), (0.002, 0.0002)], ids=str)
+def test_silences_are_found_in_quiet_recordings_and_noisy_rooms(level: float, room: float) -> None:
+    found = silences(spoken(*TALK, level=level, room=room))
+    assert len(found) == 3  # a tenth of a second is no pause
+    for (start, end), (first, last) in zip(found, [(0.0, 1.0), (4.0, 5.5), (8.6, 10.6)], strict=True):
+        assert abs(start - first) < 0.2
+        assert abs(end - last) < 0.2
+    assert found[0][0] == 0
+    assert found[-1][1] == pytest.approx(10.6)
+
+
+def test_soft_words_are_not_silence() -> None:
+    loud, soft = spoken((3, True)), spoken((2, True), level=0.02)
+    pause = spoken((1, False), room=0.0001)
+    assert [round(start) for start, _ in silences(np.concatenate([loud, pause, soft, pause, loud]))] == [3, 6]
+
+
+def test_a_slammed_door_makes_no_silence_of_speech_and_rare_speech_is_heard() -> None:
+    door = spoken((0.1, True), level=1.0)
+    assert silences(np.concatenate([spoken((3, True), level=0.03), door, spoken((3, True), level=0.03)])) == ()
+    rare = np.concatenate([spoken((100, False), room=0.0005), spoken((3, True)), spoken((100, False), room=0.0005)])
+    assert [(round(start), round(end)) for start, end in silences(rare)] == [(0, 100), (103, 203)]
+
+
+def test_a_clip_in_which_nothing_is_heard_is_one_silence() -> None:
+    assert silences(np.zeros(3 * SAMPLE_RATE, np.float32)) == ((0.0, 3.0),)
+    assert silences(spoken((5, False), room=0.001)) == ((0.0, 5.0),)  # an empty room
+    assert silences(tone(440, 2)) == ()  # that is heard
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (159,), (4000,), (2, 16000), (0, 2)], ids=str)
+def test_what_is_too_short_or_no_clip_has_no_silences(shape: tuple[int, ...]) -> None:
+    assert silences(np.zeros(shape, np.float32)) == ()
+
+
+@given(st.lists(st.tuples(st.floats(0.05, 3), st.booleans()), min_size=1, max_size=8), st.integers(0, 99))
+@settings(max_examples=15, deadline=None)
+def test_silences_are_in_order_apart_and_inside_the_clip(stretches: list[tuple[float, bool]], seed: int) -> None:
+    samples = spoken(*stretches, seed=seed)
+    found = silences(samples)
+    places = [0.0, *itertools.chain.from_iterable(found), len(samples) / SAMPLE_RATE]
+    assert places == sorted(places)
+    assert all(end - start >= PAUSE_SECONDS for start, end in found)
+
+
+def test_pauses_of_a_real_speech_are_silences(speech_clips: Path) -> None:
+    """“And so, my fellow Americans | ask not | what your country can do for you | ask what you can do …”."""
+    found = silences(read(speech_clips / "jfk.flac").samples)
+    middles = [round((start + end) / 2, 1) for start, end in found if end - start > 0.5]
+    assert middles == pytest.approx([2.7, 4.9, 7.9], abs=0.3)
