@@ -12,16 +12,16 @@ import io
 import logging
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from comparisons import align, figures, measures, records
 from comparisons.compare import Column, Comparison, Order, ordered
-from comparisons.pictures import Picture, pictures
-from comparisons.pooling import pooled_pairs
+from comparisons.pictures import Picture, pictures, pooled_pictures, times_picture
+from comparisons.pooling import Pooled, pooled_pairs
 from comparisons.pooling import pooled_rows as pooled_rows
 from comparisons.records import agreements
 from comparisons.records import to_dict as to_dict
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     import pandas
 
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -125,7 +128,7 @@ def to_table(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
         rows += [
             [_clean(row.label), *_rates(row.score, row.interval, row.rtf), f"{row.clips} of {len(several)}"] for row in pooled
         ]
-        said = said_of_pairs(pooled_pairs(several), {row.name: row.label for row in pooled}, clips=len(several))
+        said = _said_of_all(several, pooled)
         parts.append(
             f"All {len(several)} clips, counts pooled\n" + _aligned(rows) + _below([row.interval for row in pooled], said)
         )
@@ -140,6 +143,11 @@ def said_of_pairs(pairs: Sequence[Pair], labels: Mapping[str, str], *, clips: in
         clips: over how many the pairs were held against each other.
     """
     return summary(pairs, labels, clips=clips) if pairs else ()
+
+
+def _said_of_all(comparisons: Sequence[Comparison], pooled: Sequence[Pooled]) -> tuple[str, ...]:
+    """As ``said_of_pairs``, over several clips."""
+    return said_of_pairs(pooled_pairs(comparisons), {row.name: row.label for row in pooled}, clips=len(comparisons))
 
 
 def whence(comparison: Comparison) -> str | None:
@@ -346,33 +354,43 @@ def to_html(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") -
         environment()
         .get_template("report.html")
         .render(
-            clips=[_clip(comparison, by) for comparison in several],
+            clips=[_clip(comparison, by, is_alone=len(several) == 1) for comparison in several],
             pooled=pooled,
-            pooled_said=said_of_pairs(pooled_pairs(several), {row.name: row.label for row in pooled}, clips=len(several))
-            if pooled
-            else (),
+            pooled_said=_said_of_all(several, pooled) if pooled else (),
+            pooled_pictures=_unless_faulty(pooled_pictures, pooled) or (),
             styles=[(TEMPLATES / name).read_text(encoding="utf-8") for name in ("tokens.css", "report.css", "columns.css")],
         )
     )
 
 
-def _clip(comparison: Comparison, by: Order) -> _Clip:
+def _clip(comparison: Comparison, by: Order, *, is_alone: bool) -> _Clip:
+    """What is shown of a clip; beside others it has the one picture that cannot be pooled."""
     columns = ordered(comparison, by)
-    view = drawn = None
-    try:
-        view = side_by_side(replace(comparison, columns=columns))
-        drawn = pictures(comparison, view if view.kind == "reference" else None)
-    except Exception:  # they hold untrusted text against times that systems gave; a fault there costs no report
-        log.exception("%r cannot be shown whole", comparison.source)
+    view = _unless_faulty(side_by_side, replace(comparison, columns=columns))
+    held = view if view is not None and view.kind == "reference" else None
+    drawn: tuple[Picture | None, ...] = ()
+    if is_alone:
+        drawn = _unless_faulty(pictures, comparison, held) or ()
+    elif held is not None:
+        drawn = (_unless_faulty(times_picture, comparison, held),)
     return _Clip(
         comparison,
         columns,
         view,
-        drawn or (),
+        tuple(picture for picture in drawn if picture is not None),
         said_of_pairs(comparison.pairs, labels_of(comparison)),
         agreements(comparison),
         whence(comparison),
     )
+
+
+def _unless_faulty(make: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+    """What is made, or None: text that nobody has checked, against times that systems gave, must not cost the report."""
+    try:
+        return make(*arguments, **named)
+    except Exception:
+        log.exception("a part of the report could not be made")
+        return None
 
 
 def _several(comparisons: Comparison | Iterable[Comparison]) -> list[Comparison]:
