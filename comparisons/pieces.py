@@ -28,6 +28,8 @@ _ALIKE = 3
 """Tokens in a row that must be the same for two sequences to be taken as going on alike."""
 _FARTHEST = 12
 """Tokens that are looked ahead for that; what a normaliser makes of one number or contraction is shorter."""
+_LONGEST_KEPT = 40
+"""Characters of a piece that is remembered with what it is normalised to: longer ones are no words, and rarely come again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,7 @@ class Pieces:
         return "".join(self.texts[i] + self.afters[i] for i in range(begin, end - 1)) + self.texts[end - 1]
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=16)
 def pieces(text: str, normaliser: Normaliser, unit: Unit = "word") -> Pieces:
     """The pieces of a text. Kept for a while: a reference is held against many transcripts."""
     if unit == "word":
@@ -178,7 +180,9 @@ def _cuts(texts: Sequence[str], tokens: Sequence[str], normaliser: Normaliser, u
     Each piece is normalised alone. Where that gives what the whole text gave, the piece is a group of its own; a stretch
     that came out otherwise in its context ("twenty one" -> "21") is one group.
     """
-    alone = {text: _alone(normaliser, unit, text) for text in set(texts)}
+    alone = {
+        text: (_alone if len(text) <= _LONGEST_KEPT else _alone.__wrapped__)(normaliser, unit, text) for text in set(texts)
+    }
     separate: list[str] = []  # what the pieces give one by one
     starts = [0]  # where in ``separate`` each piece starts, and the end
     for text in texts:

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from comparisons.marks import Mark
 
+SHORTEST_CHARACTER_SECONDS = 0.04
+"""Half of what a character takes in quick speech (about 15 in a second)."""
+
 Floats = NDArray[np.float64]
 Span = tuple[float, float]
 
@@ -162,9 +165,8 @@ def _tied(marks: Sequence[Mark], own: tuple[Floats, Floats], anchored: tuple[Flo
     words = len(anchored[0])
     if not words or not marks:
         return starts, ends
-    at, stands, first, last = _places(marks, words)
+    at, _, first, last = _places(marks, words)
     starts[first] = anchored[0][at[first]]
-    last[:-1] &= stands[1:]  # an insertion shares the time of the word before it
     ends[last] = anchored[1][_last_covered(at, words)[last]]
     lowest = np.maximum.accumulate(np.fmax(np.nan_to_num(own[0], nan=0.0), np.nan_to_num(own[1], nan=0.0)))
     highest = np.minimum.accumulate(np.nan_to_num(own[0], nan=np.inf)[::-1])[::-1]
@@ -185,9 +187,13 @@ def _spread(marks: Sequence[Mark], starts: Floats, ends: Floats, speech: _Speech
     gaps = np.array([len(mark.after) for mark in marks], np.float64)
     closes = np.cumsum(lengths + gaps) - gaps
     x = np.stack([closes - lengths, closes], axis=1).ravel()  # start, end, start, end …
-    # As a knot, an end does not reach over the next start: systems let neighbouring words overlap a little.
-    later = np.minimum.accumulate(np.append(np.nan_to_num(starts, nan=np.inf), np.inf)[::-1])[::-1][1:]
-    known = np.stack([starts, np.where(np.isnan(ends), np.nan, np.minimum(ends, later))], axis=1).ravel()
+    later, words = _later(starts)
+    # As a knot, an end does not reach over the next start: systems let neighbouring words overlap a little. And where it
+    # leaves no time for words in between that nobody timed, they share the time of the word before.
+    begun = np.append(x[0::2], x[-1])[words]
+    has_room = (words == np.arange(1, len(marks) + 1)) | (later - ends >= SHORTEST_CHARACTER_SECONDS * (begun - x[1::2]))
+    ends = np.where(has_room, np.minimum(ends, later), np.nan)
+    known = np.stack([starts, ends], axis=1).ravel()
     there = ~np.isnan(known)
     known_x, known_speech = x[there], np.maximum.accumulate(speech.into(known[there]))
     before, behind = 0.0, speech.seconds
@@ -209,6 +215,13 @@ def _spread(marks: Sequence[Mark], starts: Floats, ends: Floats, speech: _Speech
     made_starts = np.where(np.isnan(starts), np.maximum.accumulate(np.clip(made_starts, earlier, later)), starts)
     made_ends = np.where(np.isnan(ends), np.minimum(made_ends, later), ends)
     return made_starts, np.maximum(made_starts, made_ends)
+
+
+def _later(starts: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """For each word the next known start, and of which word; infinite, and the number of words, after the last."""
+    known = np.flatnonzero(~np.isnan(starts))
+    words = np.append(known, len(starts))[np.searchsorted(known, np.arange(len(starts)), "right")]
+    return np.append(starts, np.inf)[words], words
 
 
 def _retimed(
