@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -106,7 +106,16 @@ def consensus(texts: Sequence[str], normaliser: Normaliser, unit: Unit = "word")
     """
     if len(texts) < 2:
         raise ValueError("A majority needs at least two texts.")
-    return _consensus(tuple(texts), normaliser, unit)
+    order = sorted(range(len(texts)), key=texts.__getitem__)  # the same texts in another order are known already
+    found = _consensus(tuple(texts[system] for system in order), normaliser, unit)
+    if order == list(range(len(texts))):
+        return found
+    place = sorted(range(len(order)), key=order.__getitem__)  # where each system stands in that order
+    return Consensus(
+        tuple(replace(slot, tokens=tuple([slot.tokens[at] for at in place])) for slot in found.slots),
+        tuple(found.alignments[at] for at in place),
+        tuple(found.agreement[at] for at in place),
+    )
 
 
 def agreement_of(texts: Sequence[str], normaliser: Normaliser, unit: Unit = "word") -> tuple[float | None, ...]:

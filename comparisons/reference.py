@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
@@ -84,23 +85,34 @@ def read_reference(content: bytes, name: str, source: str | None = None) -> Refe
     Raises:
         ValueError: it cannot be read, or holds no reference for this clip; the message says where and what to do.
     """
+    (reference,) = read_references(content, name, [source])
+    return reference
+
+
+def read_references(content: bytes, name: str, sources: Sequence[str | None]) -> list[Reference]:
+    """``read_reference`` for several clips, in their order; a file that names no clips gives each the same.
+
+    Raises:
+        ValueError: it cannot be read, or holds no reference for one of the clips.
+    """
     if len(content) > MOST_BYTES:
         raise ValueError(f"This file is larger than {MOST_BYTES // 1024**2} MB: take the part of it that is this clip's.")
-    text = text_of(content)
+    text = _decoded(content)
     suffix = PurePath(name.replace("\\", "/")).suffix.lower()
     if suffix in (".srt", ".vtt") or (suffix not in (".json", ".jsonl") and look_like_captions(text)):
         if len(text) > MOST_CAPTION_CHARACTERS:
             raise ValueError("These captions are longer than a day of speech: take the part that is this clip's.")
         segments = captions(text)
-        reference = Reference("\n".join(segment.text for segment in segments), segments)
-    elif suffix in (".json", ".jsonl") or (suffix != ".txt" and text.startswith(("{", "["))):
-        entry = of_clip(entries(text), source)
-        reference = Reference(entry.text, entry.segments, entry.seed, entry.seed_label, entry.original)
+        found = [Reference("\n".join(segment.text for segment in segments), segments)] * len(sources)
+    elif suffix in (".json", ".jsonl") or (suffix != ".txt" and text.lstrip().startswith(("{", "["))):
+        told = entries(text)
+        its = [of_clip(told, source) for source in sources]
+        found = [Reference(entry.text, entry.segments, entry.seed, entry.seed_label, entry.original) for entry in its]
     else:
-        reference = Reference(text)
-    if len(reference.text) > MOST_CHARACTERS:
+        found = [Reference(text.strip())] * len(sources)
+    if any(len(reference.text) > MOST_CHARACTERS for reference in found):
         raise ValueError(f"This reference is longer than {MOST_CHARACTERS:,} characters: take the part that is this clip's.")
-    return reference
+    return found
 
 
 def text_of(content: bytes) -> str:
@@ -109,6 +121,10 @@ def text_of(content: bytes) -> str:
     Raises:
         ValueError: it is not text.
     """
+    return _decoded(content).strip()
+
+
+def _decoded(content: bytes) -> str:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = content.decode("utf-16", "replace")
     else:
@@ -118,7 +134,7 @@ def text_of(content: bytes) -> str:
             text = content.decode("cp1252", "replace")
     if "\0" in text:
         raise ValueError("This is not a text file.")
-    return text.strip()
+    return text
 
 
 def _bare(word: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparisons.reference import MOST_BYTES, MOST_CHARACTERS, Reference, read_reference, text_of
+from comparisons.reference import MOST_BYTES, MOST_CHARACTERS, Reference, read_reference, read_references, text_of
 from runners.base import Segment
 
 SRT = """1
@@ -163,6 +163,13 @@ def test_whatever_a_file_holds_it_is_read_or_refused_with_a_reason(text: str, na
         read_reference(content, name, "a.wav").text.encode()
 
 
+def test_lines_are_counted_as_an_editor_counts_them() -> None:
+    with pytest.raises(ValueError, match="Line 5: a time such as"):
+        read("\n\n\n1\n00:00:01 --> 00:00:02\nhi\n", "a.srt")
+    with pytest.raises(ValueError, match="Line 4: this is not JSON"):
+        read('\n\n{"text": "a"}\n{"text": a}\n', "a.jsonl")
+
+
 # Manifests
 
 
@@ -175,6 +182,14 @@ def test_a_manifest_gives_the_entry_of_the_clip() -> None:
         assert read(text, name, "a.wav") == Reference("one")
         assert read(text, name, "b.wav") == Reference("two")
     assert read(json.dumps([json.loads(line) for line in text.splitlines()]), "m.json", "b.wav") == Reference("two")
+
+
+def test_several_clips_find_their_entries_in_one_manifest() -> None:
+    text = lines({"file": "a.wav", "text": "one"}, {"file": "b.wav", "text": "two"}).encode()
+    assert read_references(text, "m.jsonl", ["b.wav", "a.wav"]) == [Reference("two"), Reference("one")]
+    with pytest.raises(ValueError, match=r"nothing of c\.wav"):
+        read_references(text, "m.jsonl", ["a.wav", "c.wav"])
+    assert read_references(b"said", "m.txt", ["a.wav", None]) == [Reference("said")] * 2
 
 
 @pytest.mark.parametrize(
