@@ -97,9 +97,8 @@ def test_other_forms_of_a_word_are_other_words() -> None:
 
 
 def test_terms_go_through_the_same_normaliser() -> None:
-    assert measured(
-        "the colour of Dr. Who", "the color of doctor who", "COLOR", "Dr Who", by="whisper-english"
-    ).key_terms == Kept(2, 2, (), 0)
+    found = measured("the colour of Dr. Who", "the color of doctor who", "COLOR", "Dr Who", by="whisper-english")
+    assert found.key_terms == Kept(2, 2, (), 0)
     assert measured("the Colour", "the colour", "Colour", by="none").key_terms == Kept(0, 1, ("Colour",), 0)
 
 
@@ -209,10 +208,8 @@ def test_a_reference_without_punctuation_says_nothing_of_it() -> None:
 
 
 def test_the_longest_wrong_stretch_is_told_as_it_was_written() -> None:
-    found = measured("He said: the Old Man, alas, fell.", "he said the bold men at last fell")
-    assert found.longest_wrong == Stretch(3, "Old Man, alas,", "bold men at last") or found.longest_wrong == Stretch(
-        4, "Old Man, alas,", "bold men at last"
-    )
+    found = measured("He said: the Old Man, alas, fell.", "he said the bold men alias fell")
+    assert found.longest_wrong == Stretch(3, "Old Man, alas,", "bold men alias")
 
 
 def test_words_added_or_left_out_are_wrong_stretches_too() -> None:
@@ -254,13 +251,8 @@ def test_a_perfect_transcript_keeps_everything(by: str, metric: Metric) -> None:
     assert found.flags == ()
 
 
-TEXT = st.lists(
-    st.sampled_from(
-        ["Anna,", "anna", "went.", "to", "Rome", "rome!", "twenty", "one", "21", "don't", "um,", "—", "…", "$5", "the", "[x]"]
-        + ["你好。", "मैं", "مرحبا،", "👩‍🚀", "<b>Bob</b>", "Dr.", "e\u0301"]
-    ),
-    max_size=25,
-).map(" ".join)
+PIECES = "Anna, anna went. to Rome rome! twenty one 21 don't um, — … $5 the [x] 你好。 मैं مرحبا، 👩‍🚀 <b>Bob</b> Dr. e\u0301"
+TEXT = st.lists(st.sampled_from(PIECES.split(" ")), max_size=25).map(" ".join)
 
 
 @settings(max_examples=120, deadline=None)
