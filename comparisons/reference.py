@@ -23,6 +23,9 @@ MOST_CAPTION_CHARACTERS = 8_000_000
 MOST_CHARACTERS = 1_000_000
 """Of a reference: some fifteen hours of speech."""
 
+_NO_TEXT = re.compile("[\0-\x08\x0e-\x19]")
+"""Control characters that no text has."""
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -132,8 +135,10 @@ def _decoded(content: bytes) -> str:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError:
             text = content.decode("cp1252", "replace")
-    if "\0" in text:
+    if _NO_TEXT.search(text):
         raise ValueError("This is not a text file.")
+    if text.startswith(("%PDF-", "{\\rtf")):
+        raise ValueError("This is a document with its layout: save its words as plain text (.txt).")
     return text
 
 

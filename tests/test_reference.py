@@ -71,6 +71,14 @@ def test_text_is_read_in_the_encodings_that_editors_write() -> None:
         text_of(b"RIFF\0\0\0\0WAVE")
 
 
+def test_what_is_no_plain_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a text file"):
+        read("\x01\x02", "said.txt")
+    for document in ("%PDF-1.7\n", "{\\rtf1 Hello}"):
+        with pytest.raises(ValueError, match="save its words as plain text"):
+            read(document, "said.txt")
+
+
 def test_text_that_looks_like_a_page_stays_text() -> None:
     assert read("<script>alert(1)</script>", "said.txt").text == "<script>alert(1)</script>"
 
