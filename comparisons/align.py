@@ -59,6 +59,15 @@ class Chunk(NamedTuple):
     hypothesis_end: int
 
 
+class Counts(NamedTuple):
+    """Steps of each kind."""
+
+    hits: int
+    substitutions: int
+    deletions: int
+    insertions: int
+
+
 class Compound(NamedTuple):
     """The same letters, cut into words otherwise: "week end" for "weekend". The ranges exclude their ends."""
 
@@ -121,27 +130,35 @@ class Alignment:
         return tuple(ops)
 
     @cached_property
-    def _counts(self) -> dict[OpKind, int]:
-        counts: dict[OpKind, int] = {"hit": 0, "substitution": 0, "deletion": 0, "insertion": 0}
+    def counts(self) -> Counts:
+        """How many steps there are of each kind."""
+        hits = substitutions = deletions = insertions = 0
         for kind, i1, i2, j1, j2 in self.chunks:
-            counts[kind] += j2 - j1 if kind == "insertion" else i2 - i1
-        return counts
+            if kind == "hit":
+                hits += i2 - i1
+            elif kind == "substitution":
+                substitutions += i2 - i1
+            elif kind == "deletion":
+                deletions += i2 - i1
+            else:
+                insertions += j2 - j1
+        return Counts(hits, substitutions, deletions, insertions)
 
     @property
     def hits(self) -> int:
-        return self._counts["hit"]
+        return self.counts.hits
 
     @property
     def substitutions(self) -> int:
-        return self._counts["substitution"]
+        return self.counts.substitutions
 
     @property
     def deletions(self) -> int:
-        return self._counts["deletion"]
+        return self.counts.deletions
 
     @property
     def insertions(self) -> int:
-        return self._counts["insertion"]
+        return self.counts.insertions
 
     @property
     def errors(self) -> int:

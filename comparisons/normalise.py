@@ -14,12 +14,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib import metadata
 from types import MappingProxyType
 
+from comparisons import whisper_normalisers
 from comparisons.english import looks_english
 
 UNSPACED_LANGUAGES = frozenset(
@@ -54,9 +54,6 @@ _HANGUL_BLOCKS = (
     (0xAC00, 0xD7FF),  # syllables; Jamo, extended B
     (0xFFA0, 0xFFDC),  # half width
 )
-
-MOST_UNCLOSED = 50
-"""Brackets left open in a text before it counts as hostile rather than odd."""
 
 _APOSTROPHES = "'\u2019\u02bc"
 _INNER_APOSTROPHE = re.compile(rf"(?<=\w)[{_APOSTROPHES}]+(?=\w)")
@@ -161,7 +158,7 @@ def _are_most(text: str, blocks: Sequence[tuple[int, int]]) -> bool:
 
 def _primary(language: str) -> str:
     """ "zh-CN" -> "zh"."""
-    return re.split(r"[-_]", language.strip().lower(), maxsplit=1)[0]
+    return language.strip().lower().replace("_", "-").partition("-")[0]
 
 
 @lru_cache(maxsize=32)
@@ -193,63 +190,11 @@ def _spoken(character: str) -> str:
     return character
 
 
-def _tamed(text: str) -> str:
-    """The text without what Whisper's patterns need time for that grows with its square.
-
-    White space is collapsed (they do it themselves, but at the end, so that a line break can hide a phrase from them),
-    and where dozens of brackets are opened and never closed, which no pattern matches but each is tried from, the
-    brackets become the spaces that they end as anyway.
-    """
-    for opening, closing in (("<[", ">]"), ("(", ")")):
-        closed = max(text.rfind(bracket) for bracket in closing) + 1
-        if sum(text.count(bracket, closed) for bracket in opening) > MOST_UNCLOSED:
-            text = text[:closed] + text[closed:].translate(dict.fromkeys(map(ord, opening), " "))
-    return " ".join(text.split())
-
-
-@cache
-def _whisper_english() -> Callable[[str], str]:
-    from whisper_normalizer.english import EnglishTextNormalizer
-
-    whole = EnglishTextNormalizer()
-    fragments = {pattern: _fragment(pattern) for pattern in whole.replacers}
-
-    def normalise(text: str) -> str:
-        text = _tamed(text)
-        one = whole
-        if not any(bracket in text for bracket in "<[("):  # nothing that comes together where brackets go
-            # Most of its patterns are for words that this text lacks, and each would be searched for in all of it.
-            there = text.lower()
-            one = copy(whole)
-            one.replacers = {
-                pattern: replacement for pattern, replacement in whole.replacers.items() if fragments[pattern] in there
-            }
-        # What is left of "...", and a currency sign by itself, are words to it, which nobody said.
-        return " ".join(word for word in one(text).split() if any(map(str.isalnum, word)))
-
-    return normalise
-
-
-def _fragment(pattern: str) -> str:
-    """What a text has if the pattern is found in it once fillers are gone, and white space before apostrophes; "" if unsure."""
-    literal = pattern.replace(r"\b", "")
-    fragment = literal[literal.find("'") :] if "'" in literal else literal
-    return fragment if re.escape(literal).replace("\\ ", " ") == literal else ""
-
-
-@cache
-def _whisper_basic() -> Callable[[str], str]:
-    from whisper_normalizer.basic import BasicTextNormalizer
-
-    normalise: Callable[[str], str] = BasicTextNormalizer()
-    return lambda text: normalise(_tamed(text))
-
-
 _FUNCTIONS: Mapping[str, Callable[[], Callable[[str], str]]] = MappingProxyType(
     {
         "none": lambda: _none,
         "basic": lambda: _basic,
-        "whisper-english": _whisper_english,
-        "whisper-basic": _whisper_basic,
+        "whisper-english": whisper_normalisers.english,
+        "whisper-basic": whisper_normalisers.basic,
     }
 )

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Literal, cast
 
 from comparisons.align import METHOD, Alignment, align, distance
-from comparisons.normalise import Normaliser, is_korean, is_spaced
+from comparisons.normalise import LONG_CHARACTERS, Normaliser, is_korean, is_spaced
 
 Unit = Literal["word", "character"]
 Metric = Literal["wer", "cer", "both"]
@@ -121,18 +121,19 @@ def score(
     if metric != "cer":
         said, heard = normaliser.words(reference), normaliser.words(hypothesis)
         alignment, unit = align(said, heard), "word"
-        reference_text = " ".join(said)
-        characters = len(reference_text)
-        most = _most_character_errors(alignment)
-        character_errors = distance(reference_text, " ".join(heard), most if 4 * most < characters else None)
+        text = " ".join(said)
+        characters = len(text)
+        expected = _most_character_errors(alignment) if characters > LONG_CHARACTERS else characters
+        character_errors = distance(text, " ".join(heard), expected if 4 * expected < characters else None)
     else:
         alignment, unit = align(normaliser.characters(reference), normaliser.characters(hypothesis)), "character"
         characters, character_errors = alignment.reference_length, alignment.errors
+    hits, substitutions, deletions, insertions = alignment.counts
     counted = Score(
-        hits=alignment.hits,
-        substitutions=alignment.substitutions,
-        deletions=alignment.deletions,
-        insertions=alignment.insertions,
+        hits=hits,
+        substitutions=substitutions,
+        deletions=deletions,
+        insertions=insertions,
         character_errors=character_errors,
         reference_characters=characters,
         normaliser=normaliser.name,

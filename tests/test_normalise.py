@@ -77,8 +77,20 @@ CONTRACTIONS = st.lists(
 ).map("".join)
 
 
+PHRASES = st.lists(
+    st.sampled_from(
+        ["word", "Word,", "word...", "foo.", "colour", "Zwei", "O'Neil", "qzq", "done", "gone", "he's", "won't", "'t"]
+    )
+    | st.sampled_from(["and", "a", "half", "three", "ten", "10", "th", "5th", "millions", "double", "oh", "one", "ones", "5."])
+    | st.sampled_from(
+        ["$", "$5", "5$", "%", "x%", "50", "per", "cent", "percent", "point", "minus", "dollars", "¢7", "um", "st."]
+    ),
+    max_size=9,
+).map(" ".join)
+
+
 @settings(max_examples=400, deadline=None)
-@given(st.text() | BRACKETS | CONTRACTIONS)
+@given(st.text() | BRACKETS | CONTRACTIONS | PHRASES)
 def test_whispers_normaliser_gives_what_its_package_gives(text: str) -> None:
     theirs = THEIR_ENGLISH(" ".join(text.split())).split()  # a line break parts words as a space does: "she's\nbeen"
     assert list(normaliser("whisper-english").words(text)) == [word for word in theirs if any(map(str.isalnum, word))]
