@@ -22,7 +22,7 @@ from comparisons.compare import Comparison, begin, fold
 from comparisons.manifests import entries
 from comparisons.measures import key_terms_in
 from comparisons.normalise import NORMALISERS, normaliser
-from comparisons.reference import Reference, read_reference, text_of
+from comparisons.reference import Reference, read_references, text_of
 from comparisons.run import Cancels, Comparing
 from comparisons.score import METRICS
 from runners.base import Clip, Contender, PromptError, RunnerError
@@ -161,9 +161,10 @@ def _references(wanted: argparse.Namespace) -> dict[Path, Reference]:
         return {}
     content = path.read_bytes()
     try:
-        if len(wanted.clips) > 1 and not _names_files(content):
+        found = read_references(content, path.name, [clip.name for clip in wanted.clips])
+        if len(found) > 1 and not _names_files(content):
             raise ValueError(f"it holds one reference, and there are several clips: {MANIFEST}")
-        return {clip: read_reference(content, path.name, clip.name) for clip in wanted.clips}
+        return dict(zip(wanted.clips, found, strict=True))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
