@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import repeat
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,12 @@ SHORTEST_CHARACTER_SECONDS = 0.04
 """Half of what a character takes in quick speech (about 15 in a second)."""
 
 Floats = NDArray[np.float64]
+Times = tuple[Floats, Floats]
+"""Starts and ends, in seconds; NaN where unknown."""
 Span = tuple[float, float]
+
+_STANDING = frozenset({"hit", "substitution", "deletion"})
+"""Kinds of marks that stand for words of the anchor."""
 
 
 def with_times(
@@ -40,16 +47,43 @@ def with_times(
         silences: (start, end) of each, in order.
     """
     speech = _Speech(seconds, silences)
-    own = [_own(side, seconds) for side in sides]
-    starts, ends = _own(anchor, seconds)
-    voted_starts, voted_ends = _voted(len(anchor), sides, own)
-    starts, ends = _forward(*_filled(starts, ends, voted_starts, voted_ends))
-    anchored = _spread(anchor, starts, ends, speech)
-    held = [
-        _retimed(side, mine, _spread(side, *_filled(*mine, *_tied(side, mine, anchored)), speech), seconds)
-        for side, mine in zip(sides, own, strict=True)
-    ]
-    return _retimed(anchor, _own(anchor, seconds), anchored, seconds), tuple(held)
+    words, tracks = _Track(anchor, seconds), [_Track(side, seconds) for side in sides]
+    anchored = _spread(words, _forward(*_filled(words.own, _fitting(_voted(len(anchor), tracks), words.own))), speech)
+    held = [track.retimed(_spread(track, _filled(track.own, _tied(track, anchored)), speech)) for track in tracks]
+    return words.retimed(anchored), tuple(held)
+
+
+class _Track:
+    """Marks as columns, for an hour of speech has many, and the times that they bring."""
+
+    def __init__(self, marks: Sequence[Mark], seconds: float) -> None:
+        self.length = len(marks)
+        self._columns: dict[str, tuple[Any, ...]] = dict(
+            zip(Mark._fields, zip(*marks, strict=True) if marks else repeat(()), strict=False)
+        )
+        column = self._columns
+        starts, ends = np.array(column["start"], np.float64), np.array(column["end"], np.float64)
+        self.own = _forward(np.clip(starts, 0.0, seconds), np.clip(ends, 0.0, seconds))
+        """Starts and ends, each (marks,); NaN where unknown, or where it would go backwards."""
+        self.lengths = np.array([max(1, len(text)) for text in column["text"]], np.float64)
+        self.gaps = np.array([len(after) for after in column["after"]], np.float64)
+
+    def places(self, words: int) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Of each mark: the anchor's word it stands at; whether it is the first, or last, to stand for that word."""
+        at = np.array([words if at is None else at for at in self._columns["at"]], np.intp)
+        stands = np.array([kind in _STANDING for kind in self._columns["kind"]], np.bool_) & (at < words)
+        changes = np.diff(at) != 0
+        first, last = stands.copy(), stands.copy()
+        first[1:] &= changes | ~stands[:-1]
+        last[:-1] &= changes | ~stands[1:]
+        return at, first, last
+
+    def retimed(self, times: Times) -> tuple[Mark, ...]:
+        """The marks with these times where they have none of their own."""
+        starts, ends = _filled(self.own, times)
+        ends = np.maximum(starts, ends)
+        told = {"start": starts.tolist(), "end": ends.tolist(), "is_interpolated": np.isnan(self.own[0]).tolist()}
+        return tuple(map(Mark._make, zip(*(self._columns | told).values(), strict=True)))
 
 
 class _Speech:
@@ -81,14 +115,7 @@ class _Speech:
         return np.asarray(self.ends[place] - (self.sums[place] - speech))
 
 
-def _own(marks: Sequence[Mark], seconds: float) -> tuple[Floats, Floats]:
-    """Starts and ends that the marks bring, each (marks,); NaN where unknown, or where it would go backwards."""
-    starts = np.array([mark.start for mark in marks], np.float64)
-    ends = np.array([mark.end for mark in marks], np.float64)
-    return _forward(np.clip(starts, 0.0, seconds), np.clip(ends, 0.0, seconds))
-
-
-def _forward(starts: Floats, ends: Floats) -> tuple[Floats, Floats]:
+def _forward(starts: Floats, ends: Floats) -> Times:
     """Without the fewest starts that would have to go for the rest to go forward, and without ends that fit none."""
     known = np.flatnonzero(~np.isnan(starts))
     if np.any(np.diff(starts[known]) < 0):
@@ -117,29 +144,14 @@ def _longest_forward(values: Sequence[float]) -> list[int]:
     return found[::-1]
 
 
-def _places(
-    marks: Sequence[Mark], words: int
-) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Of each mark: the anchor's word it stands at; whether it stands for that word; whether first, or last, to do so."""
-    at = np.array([words if mark.at is None else mark.at for mark in marks], np.intp)
-    stands = np.array([mark.kind in ("hit", "substitution", "deletion") for mark in marks], np.bool_) & (at < words)
-    changes = np.diff(at) != 0
-    first, last = stands.copy(), stands.copy()
-    first[1:] &= changes | ~stands[:-1]
-    last[:-1] &= changes | ~stands[1:]
-    return at, stands, first, last
-
-
-def _voted(words: int, sides: Sequence[Sequence[Mark]], own: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+def _voted(words: int, tracks: Sequence[_Track]) -> Times:
     """Of each word of the anchor, the median of the sides' own starts and ends; NaN where no side knows."""
-    starts, ends = np.full((len(sides), words), np.nan), np.full((len(sides), words), np.nan)
-    for row, (side, (side_starts, side_ends)) in enumerate(zip(sides, own, strict=True)):
-        if np.isnan(side_starts).all() and np.isnan(side_ends).all():
-            continue
-        at, _, first, last = _places(side, words)
-        covered = _last_covered(at, words)
-        starts[row, at[first]] = side_starts[first]
-        ends[row, covered[last]] = side_ends[last]
+    starts, ends = np.full((len(tracks), words), np.nan), np.full((len(tracks), words), np.nan)
+    for row, track in enumerate(tracks):
+        if not all(np.isnan(own).all() for own in track.own):
+            at, first, last = track.places(words)
+            starts[row, at[first]] = track.own[0][first]
+            ends[row, _last_covered(at, words)[last]] = track.own[1][last]
     return _median(starts), _median(ends)
 
 
@@ -159,39 +171,44 @@ def _median(votes: Floats) -> Floats:
     return np.asarray((ranked[(count - 1) // 2, columns] + ranked[count // 2, columns]) / 2)
 
 
-def _tied(marks: Sequence[Mark], own: tuple[Floats, Floats], anchored: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
-    """Starts and ends that the marks have from the anchor's words; NaN where their own times leave no room for these."""
-    starts, ends = np.full(len(marks), np.nan), np.full(len(marks), np.nan)
+def _tied(track: _Track, anchored: Times) -> Times:
+    """Starts and ends that the marks have from the anchor's words."""
+    starts, ends = np.full(track.length, np.nan), np.full(track.length, np.nan)
     words = len(anchored[0])
-    if not words or not marks:
-        return starts, ends
-    at, _, first, last = _places(marks, words)
-    starts[first] = anchored[0][at[first]]
-    ends[last] = anchored[1][_last_covered(at, words)[last]]
-    lowest = np.maximum.accumulate(np.fmax(np.nan_to_num(own[0], nan=0.0), np.nan_to_num(own[1], nan=0.0)))
-    highest = np.minimum.accumulate(np.nan_to_num(own[0], nan=np.inf)[::-1])[::-1]
-    starts[(starts < np.append(0.0, lowest[:-1])) | (starts > highest)] = np.nan
-    ends[(ends < lowest) | (ends > np.append(highest[1:], np.inf))] = np.nan
-    return starts, ends
+    if words and track.length:
+        at, first, last = track.places(words)
+        starts[first] = anchored[0][at[first]]
+        ends[last] = anchored[1][_last_covered(at, words)[last]]
+    return _fitting((starts, ends), track.own)
 
 
-def _filled(starts: Floats, ends: Floats, other_starts: Floats, other_ends: Floats) -> tuple[Floats, Floats]:
-    return np.where(np.isnan(starts), other_starts, starts), np.where(np.isnan(ends), other_ends, ends)
+def _fitting(times: Times, own: Times) -> Times:
+    """Of some times those for which a track's own leave room; NaN for all others."""
+    if not len(own[0]):
+        return times
+    (starts, ends), (own_starts, own_ends) = times, own
+    lowest = np.maximum.accumulate(np.fmax(np.nan_to_num(own_starts, nan=0.0), np.nan_to_num(own_ends, nan=0.0)))
+    highest = np.append(np.minimum.accumulate(np.nan_to_num(own_starts, nan=np.inf)[::-1])[::-1], np.inf)
+    fits = (starts >= np.append(0.0, lowest[:-1])) & (starts <= highest[:-1])
+    return np.where(fits, starts, np.nan), np.where((ends >= lowest) & (ends <= highest[1:]), ends, np.nan)
 
 
-def _spread(marks: Sequence[Mark], starts: Floats, ends: Floats, speech: _Speech) -> tuple[Floats, Floats]:
+def _filled(times: Times, others: Times) -> Times:
+    return np.where(np.isnan(times[0]), others[0], times[0]), np.where(np.isnan(times[1]), others[1], times[1])
+
+
+def _spread(track: _Track, times: Times, speech: _Speech) -> Times:
     """Starts and ends without gaps: those known, and in between by characters over the speech."""
-    if not len(marks):
-        return starts, ends
-    lengths = np.array([max(1, len(mark.text)) for mark in marks], np.float64)
-    gaps = np.array([len(mark.after) for mark in marks], np.float64)
+    if not track.length:
+        return times
+    (starts, ends), lengths, gaps = times, track.lengths, track.gaps
     closes = np.cumsum(lengths + gaps) - gaps
     x = np.stack([closes - lengths, closes], axis=1).ravel()  # start, end, start, end …
     later, words = _later(starts)
     # As a knot, an end does not reach over the next start: systems let neighbouring words overlap a little. And where it
     # leaves no time for words in between that nobody timed, they share the time of the word before.
     begun = np.append(x[0::2], x[-1])[words]
-    has_room = (words == np.arange(1, len(marks) + 1)) | (later - ends >= SHORTEST_CHARACTER_SECONDS * (begun - x[1::2]))
+    has_room = (words == np.arange(1, track.length + 1)) | (later - ends >= SHORTEST_CHARACTER_SECONDS * (begun - x[1::2]))
     ends = np.where(has_room, np.minimum(ends, later), np.nan)
     known = np.stack([starts, ends], axis=1).ravel()
     there = ~np.isnan(known)
@@ -222,28 +239,3 @@ def _later(starts: Floats) -> tuple[Floats, NDArray[np.intp]]:
     known = np.flatnonzero(~np.isnan(starts))
     words = np.append(known, len(starts))[np.searchsorted(known, np.arange(len(starts)), "right")]
     return np.append(starts, np.inf)[words], words
-
-
-def _retimed(
-    marks: Sequence[Mark], own: tuple[Floats, Floats], times: tuple[Floats, Floats], seconds: float
-) -> tuple[Mark, ...]:
-    """The marks with these times; those that had them are left as they are."""
-    made = list(marks)
-    starts, ends = times[0].tolist(), times[1].tolist()
-    guessed = np.isnan(own[0])
-    beyond = (own[0] <= 0) | (np.fmax(own[0], own[1]) >= seconds)
-    for i in np.flatnonzero(guessed | np.isnan(own[1]) | beyond).tolist():
-        mark = marks[i]
-        made[i] = Mark(
-            mark.text,
-            mark.kind,
-            mark.reference,
-            starts[i],
-            ends[i],
-            mark.after,
-            mark.at,
-            bool(guessed[i]),
-            mark.support,
-            mark.is_compound,
-        )
-    return tuple(made)
