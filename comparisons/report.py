@@ -27,7 +27,7 @@ from comparisons.records import agreements
 from comparisons.records import to_dict as to_dict
 from comparisons.score import Score
 from comparisons.side_by_side import SideBySide, side_by_side
-from comparisons.significance import Pair, summary
+from comparisons.significance import summary
 from comparisons.uncertainty import Interval
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
             "Agreement %": _rounded(agreed.get(column.contender.name), 100, 1),
             "Key terms": _kept(column) if comparison.key_terms else None,
             "Words a minute": _rounded(column.measures.words_per_minute, 1, 0) if column.measures else None,
-            "Reference": _cell(whence(comparison)),
+            "Reference": _cell(_whence(comparison)),
             "Reason": _cell(result.error) if result else None,
             "Notes": _cell("; ".join(_remarks(column))) or None,
         }
@@ -135,22 +135,17 @@ def to_table(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
     return "\n".join(parts)
 
 
-def said_of_pairs(pairs: Sequence[Pair], labels: Mapping[str, str], *, clips: int = 1) -> tuple[str, ...]:
-    """The few sentences that say which contenders differ by more than chance. Holds untrusted labels.
-
-    Args:
-        labels: of the contenders, by name.
-        clips: over how many the pairs were held against each other.
-    """
-    return summary(pairs, labels, clips=clips) if pairs else ()
+def _said(comparison: Comparison) -> tuple[str, ...]:
+    """The few sentences that say which contenders differ by more than chance. Holds untrusted labels."""
+    return summary(comparison.pairs, {column.contender.name: column.contender.label for column in comparison.columns})
 
 
 def _said_of_all(comparisons: Sequence[Comparison], pooled: Sequence[Pooled]) -> tuple[str, ...]:
-    """As ``said_of_pairs``, over several clips."""
-    return said_of_pairs(pooled_pairs(comparisons), {row.name: row.label for row in pooled}, clips=len(comparisons))
+    """The same over several clips."""
+    return summary(pooled_pairs(comparisons), {row.name: row.label for row in pooled}, clips=len(comparisons))
 
 
-def whence(comparison: Comparison) -> str | None:
+def _whence(comparison: Comparison) -> str | None:
     """What must be known of a reference wherever its rates are: "reference seeded by Moonshine, edited". Untrusted.
 
     None if a person or a file gave it as it is, or if there is none.
@@ -160,17 +155,12 @@ def whence(comparison: Comparison) -> str | None:
     return reference.label if reference is not None and seeded else None
 
 
-def labels_of(comparison: Comparison) -> dict[str, str]:
-    """What people call the contenders, by name."""
-    return {column.contender.name: column.contender.label for column in comparison.columns}
-
-
 def _clip_text(comparison: Comparison, by: Order) -> str:
     aligned = align.METHOD if comparison.reference is not None else None
     facts = [figures.clock(comparison.seconds), comparison.language, comparison.normaliser.label, aligned]
     lines = [" · ".join([_clean(comparison.source), *(fact for fact in facts if fact)])]
     lines += [f"  note: {_clean(warning)}" for warning in comparison.warnings]
-    if said := whence(comparison):
+    if said := _whence(comparison):
         lines.append(f"  {_clean(said)}")
     columns, agreed = ordered(comparison, by), agreements(comparison)
     first = ["agreement"] if agreed else ["WER", "S I D of N", "CER"]
@@ -203,7 +193,7 @@ def _clip_text(comparison: Comparison, by: Order) -> str:
             rows.append([label, column.state + (f": {why}" if why else "")])
     below = _below(
         [column.interval for column in columns if column.score is not None],
-        said_of_pairs(comparison.pairs, labels_of(comparison)),
+        _said(comparison),
     )
     if agreed:
         below = "  Agreement with what most of the others say, not accuracy.\n"
@@ -299,7 +289,7 @@ def _clean(text: str) -> str:
 
 @cache
 def environment() -> jinja2.Environment:
-    """Where the templates live; escapes everything. ``column.html`` has the macros ``es_column`` and ``es_legend``."""
+    """Where the templates live; escapes everything. ``column.html`` has the macro ``es_column``."""
     import jinja2
 
     made = jinja2.Environment(
@@ -324,12 +314,6 @@ def environment() -> jinja2.Environment:
 def columns_css() -> str:
     """Style of the columns; its colours are ``--es-*`` variables with fallbacks."""
     return (TEMPLATES / "columns.css").read_text(encoding="utf-8")
-
-
-def legend_html() -> str:
-    """What the marks look like, in one ``p.es-legend``."""
-    module: Any = environment().get_template("column.html").module
-    return str(module.es_legend())
 
 
 @dataclass(frozen=True)
@@ -378,9 +362,9 @@ def _clip(comparison: Comparison, by: Order, *, is_alone: bool) -> _Clip:
         columns,
         view,
         tuple(picture for picture in drawn if picture is not None),
-        said_of_pairs(comparison.pairs, labels_of(comparison)),
+        _said(comparison),
         agreements(comparison),
-        whence(comparison),
+        _whence(comparison),
     )
 
 
