@@ -1,4 +1,4 @@
-"""Text that was hardly said: loops, text over silence, more words than anybody can speak, nothing at all.
+"""Text that was hardly said: loops, text over silence, more words than anybody can speak, another language, nothing at all.
 
 By form and time alone: what is flagged may have been said after all (a chorus, a stutter, a whisper), and a plausible
 sentence that nobody said is not found. A flag is a reason to listen, never an error that is counted.
@@ -19,15 +19,17 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from comparisons.language import otherness
 from comparisons.normalise import is_spaced
 from runners.base import Transcript
 
-Suspicion = Literal["loop", "over silence", "too fast", "empty"]
+Suspicion = Literal["loop", "over silence", "too fast", "other language", "empty"]
 SUSPICIONS: Mapping[Suspicion, str] = MappingProxyType(
     {
         "loop": "the same words again and again: systems get caught in loops where they hear little",
         "over silence": "words where the clip is silent: systems fill silence with what they have read often",
         "too fast": "more words than anybody can speak in that time",
+        "other language": "another language than was spoken: guessed wrong, or translated",
         "empty": "nothing at all, although somebody speaks",
     }
 )
@@ -89,7 +91,7 @@ def flags(
     Args:
         seconds: length of the clip.
         silences: (start, end) of every silence in it, as ``runners.audio.silences`` finds them.
-        reference: what was said; what it repeats as often is no loop.
+        reference: what was said; what it repeats as often is no loop, and its language is the right one.
     """
     silent = sum(end - start for start, end in silences)
     text = transcript.text
@@ -104,6 +106,7 @@ def flags(
         *_few(_loops(transcript, raw, bare, spaced, reference)),
         *_few(_over_silence(text, timed, seconds, silences)),
         *_few(_too_fast(text, timed, seconds, silent)),
+        *_other_language(text, reference),
     )
 
 
@@ -240,6 +243,12 @@ def _too_fast(text: str, timed: _Timed, seconds: float, silent: float) -> Iterat
         yield Flag("too fast", f"{_length(part)} in {end - start:.1f} s", start, end)
     if needed > seconds - silent and not merged:
         yield Flag("too fast", f"{_length(text)} in a clip with {max(0.0, seconds - silent):.1f} s of sound")
+
+
+def _other_language(text: str, reference: str | None) -> Iterator[Flag]:
+    other = otherness(text, reference) if reference is not None else None
+    if other is not None:
+        yield Flag("other language", other)
 
 
 class _Timed(NamedTuple):

@@ -101,7 +101,7 @@ EXPLAINED: Mapping[str, str] = MappingProxyType(
     {
         "words": "How many words the system wrote; characters in scripts without spaces.",
         "words_per_minute": "Words the system wrote for each minute of the clip; calm English speech has 120 to 180.",
-        "flags": "Places where the text was hardly said: loops, text over silence, faster than anybody speaks, nothing.",
+        "flags": "Places where the text was hardly said: loops, text over silence, another language, nothing.",
         "key_terms": "How many of your terms came out, each time they were said; other forms of a word count as missed.",
         "names": "How many words with a capital inside a sentence (names, mostly; in German all nouns) were heard right.",
         "numbers": "How many numbers, in digits or English words, were heard right; each number counts as one.",
