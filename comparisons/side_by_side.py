@@ -116,7 +116,7 @@ def side_by_side(comparison: Comparison, against: str | None = None) -> SideBySi
         raise ValueError(f"Nothing can be held against {against!r}. Choose one of: {', '.join(offered) or 'nothing'}.")
     columns = _columns(comparison)
     if against is None:
-        held = _Held("none", "", (), columns, tuple(column.marks for column in columns))
+        held = _against_nothing(comparison, columns)
     elif against == REFERENCE:
         held = _against_reference(comparison, columns)
     elif against == MAJORITY:
@@ -204,8 +204,19 @@ def _against_contender(comparison: Comparison, columns: tuple[Column, ...], agai
     return _Held("contender", anchor.contender.label, words, others, tuple(held), read.silent)
 
 
+def _against_nothing(comparison: Comparison, columns: tuple[Column, ...]) -> _Held:
+    unit = _unit(comparison)
+    held = []
+    for column in columns:
+        heard = _transcript(column)
+        read = pieces(heard.text, comparison.normaliser, unit)
+        words = _words(read, *timed(read.texts, heard.words or heard.segments, unit))
+        held.append(tuple(word._replace(at=None) for word in words))
+    return _Held("none", "", (), columns, tuple(held))
+
+
 def _words(read: Pieces, starts: Sequence[float | None], ends: Sequence[float | None]) -> tuple[Mark, ...]:
-    """The anchor's own words."""
+    """Words that are held against nothing: the anchor's, or those of the only transcript."""
     return tuple(
         Mark(text, "plain", None, start, end, after, at)
         for at, (text, after, start, end) in enumerate(zip(read.texts, read.afters, starts, ends, strict=True))

@@ -247,6 +247,29 @@ def test_scripts_without_spaces_line_up_by_character() -> None:
     assert text_of(view.passages[1].cells[0]).startswith("明 天")
 
 
+def test_one_transcript_without_spaces_is_cut_too() -> None:
+    text = "今天天气很好，我们去公园散步吧。明天可能会下雨，所以我们应该待在家里看书。" * 3
+    view = side_by_side(comparison(None, text, language="zh"))
+    assert whole(view, 0).replace(" ", "") == text
+    assert len(view.passages) == 6
+
+
+def test_korean_lines_up_by_words() -> None:
+    (passage,) = side_by_side(comparison("오늘 날씨가 좋네요", "오늘 날시가 좋네요", language="ko")).passages
+    assert [(mark.text, mark.kind) for mark in passage.cells[0]] == [
+        ("오늘", "hit"),
+        ("날시가", "substitution"),
+        ("좋네요", "hit"),
+    ]
+
+
+def test_text_that_looks_like_markup_stays_as_it_was_written() -> None:
+    text = "<script>alert(1)</script> & <b>bold</b> ${x} {{y}} مرحبا\u202e 👩‍👩‍👧"
+    view = side_by_side(comparison(text, text))
+    assert whole(view, 0) == text
+    assert texts(view.passages) == [text]
+
+
 def test_a_transcript_that_could_not_be_scored_still_stands_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare_module, "score", lambda *_: 1 / 0)
     view = side_by_side(comparison(LONG, LONG))
