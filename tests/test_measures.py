@@ -218,6 +218,10 @@ def test_words_added_or_left_out_are_wrong_stretches_too() -> None:
     assert measured("a b", "a b").longest_wrong is None
 
 
+def test_a_wrong_stretch_of_characters_says_so() -> None:
+    assert measured("今天我们去北京", "今天我门在北京", metric="cer").longest_wrong == Stretch(2, "们去", "门在", "character")
+
+
 def test_a_loop_is_quoted_in_part() -> None:
     stretch = measured("hello", "hello " + "thank you " * 900).longest_wrong
     assert stretch is not None
