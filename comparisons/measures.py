@@ -6,17 +6,12 @@ All of it is read off the alignment that the rate was counted from, so a word is
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import accumulate, groupby
-from operator import itemgetter
+from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from comparisons.align import Alignment
 from comparisons.hallucinations import SAMPLE, flags
@@ -24,9 +19,9 @@ from comparisons.hallucinations import SUSPICIONS as SUSPICIONS
 from comparisons.hallucinations import Flag as Flag
 from comparisons.hallucinations import Suspicion as Suspicion
 from comparisons.normalise import Normaliser, is_spaced
-from comparisons.pieces import Pieces, pieces
 from comparisons.score import Unit
-from comparisons.wording import Span, Wording, core
+from comparisons.wording import core
+from comparisons.written import Numbers, Run, Written, written
 from runners.base import Transcript
 
 MOST_KEY_TERMS = 500
@@ -176,120 +171,6 @@ def key_terms_in(text: str) -> tuple[str, ...]:
     return terms
 
 
-_Run = tuple[str, int, int]
-"""Text as it was written, and its first token and last + 1."""
-
-
-_Numbers = NDArray[np.int64]
-
-
-class _Words(NamedTuple):
-    """The raw words with a letter and with tokens of their own."""
-
-    first: _Numbers
-    last: _Numbers
-    cores: list[str]
-    lengths: _Numbers
-    """For each token, how many tokens the word has that begins there; 0 if none does."""
-    capitals: NDArray[np.bool_]
-    """For each token, whether a word with a capital begins there."""
-
-
-class _Side:
-    """A text as it was written, and where in it is what. Untrusted."""
-
-    def __init__(self, text: str, cut: Pieces) -> None:
-        self.wording = Wording(text)
-        self.tokens = cut.tokens
-        self._cut = cut
-        self._cut_pieces = [piece for piece, _ in cut.cuts]
-        self._cut_tokens = [token for _, token in cut.cuts]
-        # White space apart, the pieces are the raw text cut up, so a piece is found by the characters before it.
-        self._before = [0, *accumulate(map(len, cut.texts))]
-
-    def run(self, span: Span) -> _Run:
-        """A stretch of the raw text, in whole pieces, with the tokens of the groups it is in; maybe none."""
-        first = bisect_right(self._before, span.start) - 1
-        last = bisect_left(self._before, span.end)
-        begin = self._cut_tokens[bisect_right(self._cut_pieces, first) - 1]
-        end = self._cut_tokens[bisect_left(self._cut_pieces, last)]
-        return self._cut.text(first, last), begin, end
-
-    def written(self, first: int, last: int) -> str:
-        """Some tokens in a row, as they were written; "" for none."""
-        if first >= last:
-            return ""
-        begin = bisect_right(self._cut_tokens, first) - 1
-        end = bisect_left(self._cut_tokens, last)
-        return self._cut.text(self._cut_pieces[begin], self._cut_pieces[end])
-
-    @cached_property
-    def names(self) -> list[_Run]:
-        return [run for run in map(self.run, self.wording.names) if run[1] < run[2]]
-
-    @cached_property
-    def numbers(self) -> list[_Run]:
-        """Each number with the tokens that say whether it is right: where words around it became one with it, its digits."""
-        found: list[_Run] = []
-        for (first, last), group in groupby(map(self.run, self.wording.numbers), key=itemgetter(1, 2)):
-            texts = [text for text, _, _ in group]
-            digits = [token for token in range(first, last) if any(map(str.isdigit, self.tokens[token]))]
-            if len(digits) == len(texts):
-                found += [(text, token, token + 1) for text, token in zip(texts, digits, strict=True)]
-            elif first < last:
-                found += [(text, first, last) for text in texts]
-        return found
-
-    @cached_property
-    def index(self) -> dict[str, list[int]]:
-        """Where each token stands."""
-        places: dict[str, list[int]] = {}
-        for number, token in enumerate(self.tokens):
-            places.setdefault(token, []).append(number)
-        return places
-
-    @cached_property
-    def words(self) -> _Words:
-        raw = self.wording.words
-        first, last = self._tokens_of(raw.starts, raw.ends)
-        # "twenty one" may have one token: then nobody knows whose it is.
-        own = (first < last) & (first >= np.append([0], last[:-1])) & (last <= np.append(first[1:], len(self.tokens)))
-        first, last = first[own], last[own]
-        lengths = np.zeros(len(self.tokens), dtype=np.int64)
-        lengths[first] = last - first
-        capitals = np.zeros(len(self.tokens), dtype=bool)
-        capitals[first] = np.array(raw.are_capital, dtype=bool)[own]
-        return _Words(first, last, [raw.cores[number] for number in np.flatnonzero(own).tolist()], lengths, capitals)
-
-    @cached_property
-    def marks(self) -> dict[int, str]:
-        """For each token after which punctuation stands, its kind."""
-        found: dict[int, str] = {}
-        after, kinds = self.wording.punctuation
-        starts = [max(0, end - 1) for end in after]
-        for start, first, last, kind in zip(
-            starts, *map(np.ndarray.tolist, self._tokens_of(starts, after)), kinds, strict=True
-        ):
-            # That of a filler, which the normaliser drops, is nobody's.
-            if last > 0 and (first < last or not core(self.run(Span(start, start + 1))[0])):
-                found.setdefault(last - 1, kind)
-        return found
-
-    def _tokens_of(self, starts: Sequence[int], ends: Sequence[int]) -> tuple[_Numbers, _Numbers]:
-        """First tokens and last + 1 of stretches of the raw text, like ``run``, for thousands at once."""
-        before, cut_pieces, cut_tokens = map(np.array, (self._before, self._cut_pieces, self._cut_tokens))
-        first = np.searchsorted(before, starts, side="right") - 1
-        last = np.searchsorted(before, ends)
-        begin = cut_tokens[np.searchsorted(cut_pieces, first, side="right") - 1]
-        return begin, cut_tokens[np.searchsorted(cut_pieces, last)]
-
-
-@lru_cache(maxsize=16)
-def _side(text: str, normaliser: Normaliser, unit: Unit) -> _Side:
-    """Kept for a while: a reference is held against many transcripts, and each against many references."""
-    return _Side(text, pieces(text, normaliser, unit))
-
-
 class _Held:
     """Reference and transcript as they were written, and what became of each token."""
 
@@ -298,13 +179,13 @@ class _Held:
         if all(len(token) == 1 for side in (alignment.reference, alignment.hypothesis) for token in side):  # or "1 2 3"
             words = normaliser.words(reference), normaliser.words(hypothesis)
             self.unit = "word" if words == (alignment.reference, alignment.hypothesis) else "character"
-        self.said = _side(reference, normaliser, self.unit)
-        self.heard = _side(hypothesis, normaliser, self.unit)
+        self.said = written(reference, normaliser, self.unit)
+        self.heard = written(hypothesis, normaliser, self.unit)
         if self.said.tokens != alignment.reference or self.heard.tokens != alignment.hypothesis:
             raise ValueError("The alignment is not one of these two texts.")
         self.alignment = alignment
         self.normaliser = normaliser
-        self.partner: _Numbers = np.full(len(self.said.tokens), -1, dtype=np.int64)
+        self.partner: Numbers = np.full(len(self.said.tokens), -1, dtype=np.int64)
         """For each token of the reference the one it was aligned with, right or wrong; -1 if it was left out."""
         said_wrong = np.ones(len(self.said.tokens) + 1, dtype=np.int64)
         heard_wrong = np.ones(len(self.heard.tokens) + 1, dtype=np.int64)
@@ -315,9 +196,9 @@ class _Held:
             if kind == "hit":
                 said_wrong[i1 + 1 : i2 + 1] = 0
                 heard_wrong[j1 + 1 : j2 + 1] = 0
-        self.wrong_before: _Numbers = np.cumsum(said_wrong)
+        self.wrong_before: Numbers = np.cumsum(said_wrong)
         """How many of the reference's tokens before each, and before the end, are no hits."""
-        self._heard_wrong_before: _Numbers = np.cumsum(heard_wrong)
+        self._heard_wrong_before: Numbers = np.cumsum(heard_wrong)
 
     def is_right(self, first: int, last: int) -> bool:
         """Whether all tokens of a stretch of the reference are hits."""
@@ -344,12 +225,12 @@ def _key_terms(held: _Held, key_terms: Sequence[str]) -> Kept | None:
     for first, last in said:
         # All there, and nothing added in between.
         if not held.is_right(first, last) or held.partner[last - 1] - held.partner[first] != last - 1 - first:
-            missing.append(held.said.written(first, last))
+            missing.append(held.said.text(first, last))
     added = sum(not held.is_heard_right(first, last) for first, last in _places(held.heard, terms))
     return Kept(len(said) - len(missing), len(said), tuple(missing), added) if said else None
 
 
-def _places(side: _Side, terms: Iterable[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
+def _places(side: Written, terms: Iterable[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
     """Where the terms stand, longer ones first; what one term has taken is not counted for another."""
     taken: set[int] = set()
     for term in terms:
@@ -360,7 +241,7 @@ def _places(side: _Side, terms: Iterable[tuple[str, ...]]) -> Iterator[tuple[int
                 yield first, last
 
 
-def _runs(held: _Held, runs: Sequence[_Run]) -> Kept | None:
+def _runs(held: _Held, runs: Sequence[Run]) -> Kept | None:
     missing = tuple(core(text) for text, first, last in runs if not held.is_right(first, last))
     return Kept(len(runs) - len(missing), len(runs), missing) if runs else None
 
@@ -385,7 +266,7 @@ def _punctuation(held: _Held) -> Kept | None:
         return None
     partner = held.partner.tolist()
     missing = [
-        core(held.said.written(token, token + 1)) + kind for token, kind in said.items() if heard.get(partner[token]) != kind
+        core(held.said.text(token, token + 1)) + kind for token, kind in said.items() if heard.get(partner[token]) != kind
     ]
     kept = len(said) - len(missing)
     return Kept(kept, len(said), tuple(missing), len(heard) - kept)
@@ -406,7 +287,7 @@ def _longest_wrong(held: _Held) -> Stretch | None:
     errors, i1, i2, j1, j2 = best
     if not errors:
         return None
-    return Stretch(errors, _shortened(held.said.written(i1, i2)), _shortened(held.heard.written(j1, j2)), held.unit)
+    return Stretch(errors, _shortened(held.said.text(i1, i2)), _shortened(held.heard.text(j1, j2)), held.unit)
 
 
 def _shortened(text: str) -> str:
