@@ -7,8 +7,11 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +21,11 @@ from packaging.version import Version
 
 import app
 from comparisons.__main__ import main as compare_main
-from comparisons.compare import begin, fold
+from comparisons.compare import Comparison, begin, fold
+from comparisons.reference import Reference
 from comparisons.report import to_dict
 from runners.ask import main as ask_main
-from runners.base import Clip, Contender, Placement, RunnerError, TranscribeOptions, TranscriptionResult
+from runners.base import Clip, Contender, Placement, RunnerError, TranscribeOptions, Transcript, TranscriptionResult
 from runners.catalogue import RUNNERS, spec_for
 from runners.events import Finished
 from runners.prompts import BUILT_IN, read_file
@@ -117,14 +121,33 @@ class Quiet:
     def check(self) -> None: ...
 
 
-def test_the_fields_of_a_result_that_the_text_explains_exist() -> None:
+def test_the_fields_that_the_text_explains_exist() -> None:
     spec = spec_for("scripted")
-    result = TranscriptionResult(Contender(spec), "skipped", error="no")
+    result = TranscriptionResult(Contender(spec), "ok", Transcript("red " * 60), runs=(0.1,), rtf=0.1)
     clip = Clip(np.zeros(16_000, np.float32), 1.0, "a.wav")
-    fields = to_dict(fold(begin(clip, [result.contender]), Finished(result.contender, result)))["results"][0]
+    known = set(names_in(to_dict(scored(clip, result))))
     explained = README.split("In JSON and CSV")[1].split("\n\n")[0]
     for name in set(re.findall(r"`([a-z_]+)`", explained)) - {"null", "ok", "skipped", "cancelled"}:
-        assert name in fields, name
+        assert name in known, name
+
+
+def scored(clip: Clip, result: TranscriptionResult) -> Comparison:
+    other = replace(result, contender=Contender(spec_for("scripted:talks")))
+    comparison = begin(clip, [result.contender, other.contender], reference=Reference("red " * 60))
+    for each in (result, other):
+        comparison = fold(comparison, Finished(each.contender, each))
+    return comparison
+
+
+def names_in(value: Any) -> Iterator[str]:
+    """Every name in a JSON value, however deep."""
+    if isinstance(value, dict):
+        yield from value
+        for each in value.values():
+            yield from names_in(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from names_in(each)
 
 
 def test_make_targets_exist() -> None:
