@@ -1,4 +1,4 @@
-"""``python -m benchmarks [startup overhead isolation memory phi4]``: what Earshot costs, beside doing without it, in one run.
+"""``python -m benchmarks [PART …]``: what Earshot costs, beside doing without it, in one run.
 
 Machines are noisy: every figure is a median with its range, taken turn by turn with the alternative's.
 """
@@ -12,7 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
-PARTS = ("startup", "overhead", "isolation", "memory", "phi4")
+PARTS = ("scoring", "startup", "overhead", "isolation", "memory", "phi4")
 
 
 def main() -> int:
@@ -36,6 +36,10 @@ def main() -> int:
     os.environ["HF_HUB_OFFLINE"] = "1"
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     parts = wanted.parts or PARTS
+    if "scoring" in parts:
+        from benchmarks import scoring
+
+        scoring.main(wanted.rounds)
     if "startup" in parts:
         from benchmarks import startup
 

@@ -13,13 +13,13 @@ come to another split, and even to another total.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, count
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz.distance import Levenshtein, Opcodes
 
 OpKind = Literal["hit", "substitution", "deletion", "insertion"]
 
@@ -175,21 +175,32 @@ def align(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignment:
     Where a run of errors holds a compound, its steps are put so that the compound has steps of its own; that changes no
     count. 10 000 words against 10 000 take a small fraction of a second: rapidfuzz works on bits, 64 cells at a time.
     """
+    chunks = [
+        Chunk(_KINDS[step.tag], step.src_start, step.src_end, step.dest_start, step.dest_end)
+        for step in _opcodes(reference, hypothesis)
+    ]
+    return with_compounds(Alignment(tuple(reference), tuple(hypothesis), tuple(chunks)))
+
+
+def with_compounds(alignment: Alignment) -> Alignment:
+    """The alignment with its compounds found, each on steps of its own; ``align`` has found them already.
+
+    No count changes. A run of errors that could be put more cheaply, as in an alignment made otherwise, is left alone.
+    """
     chunks: list[Chunk] = []
     compounds: list[Compound] = []
     run: list[Chunk] = []  # errors since the last hit
-    for tag, i1, i2, j1, j2 in steps(reference, hypothesis):
-        chunk = Chunk(_KINDS[tag], i1, i2, j1, j2)
-        if tag != "equal":
+    for chunk in alignment.chunks:
+        if chunk.kind != "hit":
             run.append(chunk)
             continue
         if run:
-            chunks += _with_compounds(reference, hypothesis, run, compounds)
+            chunks += _with_compounds(alignment, run, compounds)
             run = []
         chunks.append(chunk)
     if run:
-        chunks += _with_compounds(reference, hypothesis, run, compounds)
-    return Alignment(tuple(reference), tuple(hypothesis), tuple(chunks), tuple(compounds))
+        chunks += _with_compounds(alignment, run, compounds)
+    return replace(alignment, chunks=tuple(chunks), compounds=tuple(compounds)) if compounds else alignment
 
 
 def distance(reference: str, hypothesis: str, expected: int | None = None) -> int:
@@ -206,20 +217,25 @@ def steps(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[str
 
     The tag is "equal", "replace" (both stretches equally long), "delete" or "insert".
     """
+    return [
+        (step.tag, step.src_start, step.src_end, step.dest_start, step.dest_end) for step in _opcodes(reference, hypothesis)
+    ]
+
+
+def _opcodes(reference: Sequence[str], hypothesis: Sequence[str]) -> Opcodes:
     # Words become small numbers, so that equal means equal and not "of the same hash".
     numbers = dict(zip(dict.fromkeys(chain(reference, hypothesis)), count()))  # one of them has no end
-    opcodes = Levenshtein.opcodes(list(map(numbers.__getitem__, reference)), list(map(numbers.__getitem__, hypothesis)))
-    return [(step.tag, step.src_start, step.src_end, step.dest_start, step.dest_end) for step in opcodes]
+    return Levenshtein.opcodes(list(map(numbers.__getitem__, reference)), list(map(numbers.__getitem__, hypothesis)))
 
 
-def _with_compounds(
-    reference: Sequence[str], hypothesis: Sequence[str], run: list[Chunk], compounds: list[Compound]
-) -> list[Chunk]:
+def _with_compounds(alignment: Alignment, run: list[Chunk], compounds: list[Compound]) -> list[Chunk]:
     """The run of errors, put so that each compound in it has chunks of its own; those found are added to ``compounds``."""
     i, i_end, j, j_end = run[0].reference_start, run[-1].reference_end, run[0].hypothesis_start, run[-1].hypothesis_end
     if i == i_end or j == j_end or i_end - i + j_end - j < 3:
         return run
-    found = list(_compounds(reference, hypothesis, (i, i_end), (j, j_end)))
+    if len(run) > 1 and sum(max(i2 - i1, j2 - j1) for _, i1, i2, j1, j2 in run) > max(i_end - i, j_end - j):
+        return run
+    found = list(_compounds(alignment.reference, alignment.hypothesis, (i, i_end), (j, j_end)))
     if not found:
         return run
     compounds += found

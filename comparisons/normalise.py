@@ -30,6 +30,9 @@ UNSPACED_LANGUAGES = frozenset(
 LONG_CHARACTERS = 1000
 """How long a text is whose words are kept for a while, so that a reference is not normalised once for every contender."""
 
+LONG_WORD = 40
+"""How long a word is, in characters, that is not worth keeping: in scripts without spaces a whole text can be one."""
+
 _UNSPACED_BLOCKS = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
@@ -175,10 +178,19 @@ def _basic(text: str) -> str:
 
     Apostrophes inside a word vanish ("don't", "don’t" -> "dont"); all other punctuation and symbols become a space.
     """
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    text = _INNER_APOSTROPHE.sub("", text)
-    text = "".join(_spoken(character) for character in text)
-    return " ".join(unicodedata.normalize("NFKC", text).split())
+    return " ".join(filter(None, (_basic_word(word) if len(word) <= LONG_WORD else _spoken_of(word) for word in text.split())))
+
+
+@lru_cache(maxsize=1 << 16)
+def _basic_word(word: str) -> str:
+    return _spoken_of(word)
+
+
+def _spoken_of(word: str) -> str:
+    word = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
+    word = _INNER_APOSTROPHE.sub("", word)
+    word = "".join(_spoken(character) for character in word)
+    return " ".join(unicodedata.normalize("NFKC", word).split())
 
 
 def _spoken(character: str) -> str:

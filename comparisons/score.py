@@ -99,23 +99,18 @@ class Score:
 
 
 def score(
-    reference: str | None, hypothesis: str, normaliser: Normaliser, language: str | None = None, metric: Metric | None = None
-) -> tuple[Score, Alignment] | None:
+    reference: str, hypothesis: str, normaliser: Normaliser, language: str | None = None, metric: Metric | None = None
+) -> tuple[Score, Alignment]:
     """Score a hypothesis, and give the alignment that the score was counted from.
 
     Characters are those of the normalised text, with one space between words, which counts (as in jiwer's ``cer``).
     For scripts without spaces, spaces are left out: there they are a matter of taste.
 
     Args:
-        reference: the true text; None if nobody knows it. "" says that nothing was said.
+        reference: the true text; "" says that nothing was said.
         language: ISO 639-1 code of the reference, None to go by its script.
         metric: None takes the one that suits the language; "cer" aligns characters, the others words.
-
-    Returns:
-        None without a reference.
     """
-    if reference is None:
-        return None
     unit: Unit
     metric = metric or choose_metric(None, language, reference)
     if metric != "cer":
@@ -123,8 +118,11 @@ def score(
         alignment, unit = align(said, heard), "word"
         text = " ".join(said)
         characters = len(text)
-        expected = _most_character_errors(alignment) if characters > LONG_CHARACTERS else characters
-        character_errors = distance(text, " ".join(heard), expected if 4 * expected < characters else None)
+        expected = None
+        if characters > LONG_CHARACTERS:  # in a short text the search for it costs more than it saves
+            most = _most_character_errors(alignment)
+            expected = most if 4 * most < characters else None
+        character_errors = distance(text, " ".join(heard), expected)
     else:
         alignment, unit = align(normaliser.characters(reference), normaliser.characters(hypothesis)), "character"
         characters, character_errors = alignment.reference_length, alignment.errors

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparisons.align import Alignment, align, distance
+from comparisons.align import Alignment, align, distance, with_compounds
 
 WORDS = st.sampled_from(
     [
@@ -169,6 +169,21 @@ def test_a_compound_costs_what_its_words_cost_and_has_steps_of_its_own(said: lis
         assert said[i1:i2] != heard[j1:j2]
         assert (i1, j1) in starts
         assert (i2, j2) in ends
+
+
+def test_compounds_of_a_known_alignment_are_found_if_asked_for() -> None:
+    known = Alignment.of([("this", "this"), ("week", "weekend"), ("end", None), ("it", "it")])
+    assert known.compounds == ()
+    assert with_compounds(known) == align(["this", "week", "end", "it"], ["this", "weekend", "it"])
+    dear = Alignment.of([("week", None), ("end", None), (None, "weekend")])  # three errors, where two would do
+    assert with_compounds(dear) == dear
+
+
+@settings(max_examples=60, deadline=None)
+@given(SPLIT, SPLIT)
+def test_looking_for_compounds_again_changes_nothing(said: list[str], heard: list[str]) -> None:
+    alignment = align(said, heard)
+    assert with_compounds(alignment) == alignment
 
 
 def test_a_long_text_of_other_words_is_aligned_without_a_search_for_compounds() -> None:
