@@ -119,10 +119,11 @@ def cut_at_pauses(
 def silences(samples: NDArray[np.float32], sample_rate: int = SAMPLE_RATE) -> tuple[tuple[float, float], ...]:
     """(start, end) in seconds of every stretch of at least ``PAUSE_SECONDS`` in which nobody speaks, in order.
 
-    Silence is what lies far below the clip's own speech, so neither a quiet recording nor a noisy room hides it: at
-    35 % of the way (in decibels) from the quietest to the speech, but never less than 12 or more than 30 dB below
+    Silence is what lies far below the clip's own speech, so neither a quiet recording nor a noisy room hides it: at a
+    quarter of the way (in decibels) from its quietest twentieth to the speech, but at least 12 and at most 30 dB below
     speech. A clip with nothing but digital silence, or quiet and steady as an empty room, is one silence. What it does
-    not know: music and babble are not silence, and words under the noise are.
+    not know: music and babble are not silence; words under the noise are, and so is somebody 20 dB softer than the others
+    in a noisy room.
 
     Args:
         samples: shape (T,); any other shape, and a clip shorter than a pause, has no silences.
@@ -139,8 +140,8 @@ def silences(samples: NDArray[np.float32], sample_rate: int = SAMPLE_RATE) -> tu
     is_room = levels.max() < ROOM_DECIBELS and np.ptp(levels) < STEADY_DECIBELS and seconds >= STEADY_SECONDS
     if is_room or is_silent(samples):
         return ((0.0, seconds),)
-    speech, floor = _speech_level(levels), float(np.percentile(levels, 2))
-    threshold = min(max(floor + 0.35 * (speech - floor), speech - 30), speech - 12)
+    speech, floor = _speech_level(levels), float(np.percentile(levels, 5))
+    threshold = min(max(floor + 0.25 * (speech - floor), speech - 30), speech - 12)
     quiet = np.concatenate(([False], levels < threshold, [False]))
     edges = np.flatnonzero(quiet[1:] != quiet[:-1]).reshape(-1, 2)  # first frame, last + 1
     found = [(first * hop / sample_rate, seconds if last == total else last * hop / sample_rate) for first, last in edges]
