@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MOST_UNCLOSED = 50
 """Brackets left open in a text before it counts as hostile rather than odd."""
 
+LONGEST_KEPT = 60
+"""Characters of a stretch of words that is remembered; longer ones hardly ever recur."""
+
 _PLAIN_WORD = re.compile(r"([a-z]+)[.,;:?!]?")
 _STAND_IN = "qzq"
 """A word that the English normaliser leaves as it is, in place of the neighbours of a stretch."""
@@ -34,11 +37,12 @@ def english() -> Callable[[str], str]:
     whole = EnglishTextNormalizer()
     inert = _inert(whole)
 
-    @lru_cache(maxsize=1 << 16)
     def stretch(text: str, is_first: bool, is_last: bool) -> str:
         """Words in a row that are not inert, with stand-ins where the text goes on."""
         normalised = whole(f"{'' if is_first else _STAND_IN} {text} {'' if is_last else _STAND_IN}".strip()).split()
         return " ".join(word for word in normalised if word != _STAND_IN and any(map(str.isalnum, word)))
+
+    kept_stretch = lru_cache(maxsize=1 << 15)(stretch)
 
     def normalise(text: str) -> str:
         text = _tamed(text)
@@ -47,15 +51,17 @@ def english() -> Callable[[str], str]:
         # Most words of a long text are inert: they stay as they are, and part what is before from what is after them. What
         # is between recurs ("and the", "it's"), and so has been normalised before.
         words = text.split()
-        known = [inert(word) for word in words]
+        known = [inert(word) if len(word) <= LONGEST_KEPT else None for word in words]
         made: list[str] = []
         done = 0
-        for is_inert, several in groupby(known, key=bool):
-            end = done + len(list(several))
+        for is_inert, run in groupby(known, key=bool):
+            end = done + len(list(run))
             if is_inert:
                 made += filter(None, known[done:end])
             else:
-                made.append(stretch(" ".join(words[done:end]), done == 0, end == len(words)))
+                several = " ".join(words[done:end])
+                one = kept_stretch if len(several) <= LONGEST_KEPT else stretch
+                made.append(one(several, done == 0, end == len(words)))
             done = end
         return " ".join(filter(None, made))
 
