@@ -18,6 +18,8 @@ from comparisons.significance import Pair, in_words
 
 KEPT = ("key_terms", "names", "numbers", "capitals", "punctuation")
 """The measures that say how many of something were kept."""
+BOTH_WAYS = ("capitals", "punctuation")
+"""Those of them of which a transcript can have too many."""
 
 
 def to_dict(comparison: Comparison) -> dict[str, Any]:
@@ -139,12 +141,15 @@ def _measures(measures: Measures) -> dict[str, Any]:
         kept = getattr(measures, name)
         whole[f"{name}_kept"] = kept.kept if kept is not None else None
         whole[f"{name}_of"] = kept.of if kept is not None else None
-        whole[f"{name}_added"] = kept.added if kept is not None else None
+        if name in BOTH_WAYS:
+            whole[f"{name}_added"] = kept.added if kept is not None else None
+            whole[f"{name}_f1"] = kept.f1 if kept is not None else None
         whole[f"{name}_missing"] = list(kept.missing) if kept is not None else []
     wrong = measures.longest_wrong
     return {
         **whole,
         "longest_wrong_errors": wrong.words if wrong is not None else None,
+        "longest_wrong_unit": wrong.unit if wrong is not None else None,
         "longest_wrong_reference": wrong.reference if wrong is not None else None,
         "longest_wrong_hypothesis": wrong.hypothesis if wrong is not None else None,
     }

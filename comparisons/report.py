@@ -228,9 +228,11 @@ def _measured(column: Column) -> list[str]:
         kept: measures.Kept | None = getattr(measured, name)
         if kept is not None:
             lacks = f" (without {', '.join(kept.missing)})" if kept.missing and name == "key_terms" else ""
-            parts.append(f"{name.replace('_', ' ')} {kept.kept} of {kept.of}{lacks}")
+            balance = f" (F1 {figures.percent(kept.f1)})" if kept.f1 is not None else ""
+            parts.append(f"{name.replace('_', ' ')} {kept.kept} of {kept.of}{lacks}{balance}")
     if measured.longest_wrong is not None:
-        parts.append(f"longest wrong stretch {measured.longest_wrong.words}")
+        wrong = measured.longest_wrong
+        parts.append(f"longest wrong stretch {figures.counted(wrong.words, wrong.unit)}")
     parts.append(f"{figures.counted(round(measured.words_per_minute), measured.unit)} a minute")
     return [" · ".join(parts)]
 
