@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from comparisons import figures, report
 from comparisons.compare import Comparison, begin, fold, ordered, rescored, with_reference
@@ -666,3 +668,27 @@ def test_everything_a_person_can_type_is_only_ever_text() -> None:
         assert "\u202e" not in table
         for row in csv.DictReader(io.StringIO(report.to_csv(each))):
             assert not [value for value in row.values() if value and value.startswith(("=", "+", "@"))]
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(
+    *(
+        st.text(
+            st.sampled_from("ab cd.,\n<>&\"'$é नमस्ते ไทย 今天 한국 العربية שלום 🙂👩🏽‍🚀 \u0301\u200d\u202e\x1b\0"), max_size=40
+        )
+        for _ in range(4)
+    )
+)
+def test_any_text_in_any_script_can_be_exported(reference: str, one: str, other: str, label: str) -> None:
+    columns = ran(contender("one", label or "?"), one), ran(contender("other", "Other"), other)
+    for said in (reference, None):
+        comparison = compared(said, *columns, name=label, language=None)
+        page = Page(report.to_html(comparison))
+        assert not {"script", "img"} & set(page.tags)
+        shown = "".join(page.text.split())
+        if said is None:  # held against a reference, marks bring words of it in between
+            assert all("".join(word.split()) in shown for word in (*one.split(), *other.split()))
+        for character in "\x1b\0\u202e":
+            assert character not in report.to_table(comparison)
+        json.dumps(report.to_dict(comparison), allow_nan=False)
+        assert len(list(csv.DictReader(io.StringIO(report.to_csv(comparison).replace("\0", ""), newline="")))) == 2
