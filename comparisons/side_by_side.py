@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from comparisons.align import align
+from comparisons.align import align, with_compounds
 from comparisons.compare import Column, Comparison
 from comparisons.consensus import consensus
 from comparisons.marks import Mark, marks
@@ -183,7 +183,7 @@ def _against_majority(comparison: Comparison, columns: tuple[Column, ...]) -> _H
         Mark(piece.text, "plain", after=piece.after, at=at, support=piece.support) for at, piece in enumerate(agreed.pieces)
     )
     held = tuple(
-        marks(read, transcript, alignment, normaliser, unit)
+        marks(read, transcript, with_compounds(alignment), normaliser, unit)
         for transcript, alignment in zip(transcripts, agreed.alignments, strict=True)
     )
     return _Held("majority", f"Majority of {len(columns)}", words, columns, held)

@@ -176,6 +176,12 @@ def test_a_split_word_is_told_from_a_wrong_one() -> None:
     assert [mark.text for mark in passage.cells[1] if mark.is_compound] == []
 
 
+def test_a_split_word_is_told_from_a_wrong_one_against_the_majority_too() -> None:
+    heard = ("a quiet weekend for all", "a quiet week end for all", "a loud weekend for all")
+    (passage,) = side_by_side(comparison(None, *heard)).passages
+    assert [[mark.text for mark in cell if mark.is_compound] for cell in passage.cells] == [[], ["week end"], []]
+
+
 def test_one_transcript_without_reference_is_cut_into_its_own_passages() -> None:
     view = side_by_side(comparison(None, LONG))
     assert (view.kind, view.against) == ("none", None)
