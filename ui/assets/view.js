@@ -118,19 +118,21 @@ const drawUpTo = (end) => {
   list.append(box);
 };
 
-const later = window.requestIdleCallback?.bind(window) ?? ((action) => setTimeout(() => action({ timeRemaining: () => 8 }), 0));
+const SLICE_MS = 12;
+const later = window.requestIdleCallback?.bind(window) ?? ((action) => setTimeout(action, 0));
 const drawRest = (mine) => {
   if (mine !== turn || !element.isConnected) return;
   if (drawn >= value.passages.length) {
     view.dataset.drawn = "all";
     return;
   }
-  later((idle) => {
+  later(() => {
     if (mine !== turn) return;
+    const began = performance.now();
     do drawUpTo(drawn + 4);
-    while (drawn < value.passages.length && idle.timeRemaining() > 2);
+    while (drawn < value.passages.length && performance.now() - began < SLICE_MS);
     drawRest(mine);
-  }, { timeout: 200 });
+  }, { timeout: 30 });
 };
 
 const isShown = (number) => {
