@@ -88,14 +88,17 @@ class Pieces:
 @lru_cache(maxsize=16)
 def pieces(text: str, normaliser: Normaliser, unit: Unit = "word") -> Pieces:
     """The pieces of a text. Kept for a while: a reference is held against many transcripts."""
-    if unit == "word":
-        texts = text.split()
-        afters = [" "] * len(texts)
-        tokens = normaliser.words(text)
-    else:
-        texts, afters = _characters(text)
-        tokens = normaliser.characters(text)
+    texts, afters = raw(text, unit)
+    tokens = normaliser.words(text) if unit == "word" else normaliser.characters(text)
     return Pieces(tuple(texts), tuple(afters), tuple(tokens), tuple(_cuts(texts, tokens, normaliser, unit)))
+
+
+def raw(text: str, unit: Unit = "word") -> tuple[list[str], list[str]]:
+    """Pieces alone, and what stands after each; no normaliser is asked."""
+    if unit == "character":
+        return _characters(text)
+    words = text.split()
+    return words, [" "] * len(words)
 
 
 def known_pieces(parts: Iterable[tuple[str, str, int]], tokens: Iterable[str]) -> Pieces:

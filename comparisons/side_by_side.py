@@ -9,6 +9,7 @@ The anchor is the reference, the majority, or one of the contenders ("A against 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -19,10 +20,12 @@ from comparisons.compare import Column, Comparison
 from comparisons.consensus import consensus
 from comparisons.marks import Mark, marks
 from comparisons.passages import cuts, divided, split
-from comparisons.pieces import Pieces, known_pieces, pieces, timed
+from comparisons.pieces import known_pieces, pieces, raw, timed
 from comparisons.score import Unit
 from comparisons.times import with_times
-from runners.base import Transcript
+from runners.base import Segment, Transcript, Word
+
+log = logging.getLogger(__name__)
 
 Anchor = Literal["reference", "majority", "contender", "none"]
 MAJORITY = "majority"
@@ -106,8 +109,10 @@ def side_by_side(comparison: Comparison, against: str | None = None) -> SideBySi
         against: one of ``anchors``; None takes the first, and no anchor where there is none. A contender that is the
             anchor is not among the sides.
 
+    Where they cannot be aligned for a fault, they stand there against nothing.
+
     Raises:
-        ValueError: it cannot be held against that.
+        ValueError: ``against`` is none of ``anchors``.
     """
     offered = dict(anchors(comparison))
     if against is None:
@@ -115,14 +120,12 @@ def side_by_side(comparison: Comparison, against: str | None = None) -> SideBySi
     elif against not in offered:
         raise ValueError(f"Nothing can be held against {against!r}. Choose one of: {', '.join(offered) or 'nothing'}.")
     columns = _columns(comparison)
-    if against is None:
-        held = _against_nothing(comparison, columns)
-    elif against == REFERENCE:
-        held = _against_reference(comparison, columns)
-    elif against == MAJORITY:
-        held = _against_majority(comparison, columns)
-    else:
-        held = _against_contender(comparison, columns, against)
+    try:
+        held = _held(comparison, columns, against)
+    except Exception:  # a normaliser is somebody else's code, on text nobody has checked
+        log.exception("the transcripts could not be held against %r", against)
+        against = None
+        held = _held(comparison, columns, against)
     words, sides = with_times(held.words, held.marks, comparison.seconds, comparison.silences)
     return SideBySide(
         kind=held.kind,
@@ -134,6 +137,16 @@ def side_by_side(comparison: Comparison, against: str | None = None) -> SideBySi
         ),
         passages=_passages(held, words, sides, _unit(comparison)),
     )
+
+
+def _held(comparison: Comparison, columns: tuple[Column, ...], against: str | None) -> _Held:
+    if against is None:
+        return _against_nothing(comparison, columns)
+    if against == REFERENCE:
+        return _against_reference(comparison, columns)
+    if against == MAJORITY:
+        return _against_majority(comparison, columns)
+    return _against_contender(comparison, columns, against)
 
 
 def _columns(comparison: Comparison) -> tuple[Column, ...]:
@@ -155,8 +168,10 @@ def _against_reference(comparison: Comparison, columns: tuple[Column, ...]) -> _
     reference = comparison.reference
     assert reference is not None  # noqa: S101  # for mypy: ``anchors`` offers it only then
     unit = _unit(comparison)
-    read = pieces(reference.text, comparison.normaliser, unit)
-    words = _words(read, *timed(read.texts, reference.segments, unit))
+    words = _words(reference.text, reference.segments, unit)
+    # Where nothing could be scored, the normaliser may have failed at the reference itself.
+    is_scored = any(column.score is not None for column in columns)
+    silent = pieces(reference.text, comparison.normaliser, unit).silent if is_scored else frozenset()
     if reference.segments:
         last = frozenset(at for at, word in enumerate(words) if word.end is not None)
     elif unit == "word":
@@ -164,7 +179,7 @@ def _against_reference(comparison: Comparison, columns: tuple[Column, ...]) -> _
     else:
         last = frozenset()
     sides = tuple(_placed(column.marks, len(words)) for column in columns)
-    return _Held("reference", "Reference", words, columns, sides, read.silent, last)
+    return _Held("reference", "Reference", words, columns, sides, silent, last)
 
 
 def _placed(side: tuple[Mark, ...], words: int) -> tuple[Mark, ...]:
@@ -200,7 +215,7 @@ def _against_contender(comparison: Comparison, columns: tuple[Column, ...], agai
         heard = _transcript(column)
         alignment = align(read.tokens, pieces(heard.text, normaliser, unit).tokens)
         held.append(marks(read, heard, alignment, normaliser, unit))
-    words = _words(read, *timed(read.texts, said.words or said.segments, unit))
+    words = _words(said.text, said.words or said.segments, unit)
     return _Held("contender", anchor.contender.label, words, others, tuple(held), read.silent)
 
 
@@ -209,17 +224,18 @@ def _against_nothing(comparison: Comparison, columns: tuple[Column, ...]) -> _He
     held = []
     for column in columns:
         heard = _transcript(column)
-        read = pieces(heard.text, comparison.normaliser, unit)
-        words = _words(read, *timed(read.texts, heard.words or heard.segments, unit))
+        words = _words(heard.text, heard.words or heard.segments, unit)
         held.append(tuple(word._replace(at=None) for word in words))
     return _Held("none", "", (), columns, tuple(held))
 
 
-def _words(read: Pieces, starts: Sequence[float | None], ends: Sequence[float | None]) -> tuple[Mark, ...]:
+def _words(text: str, stretches: Sequence[Word | Segment], unit: Unit) -> tuple[Mark, ...]:
     """Words that are held against nothing: the anchor's, or those of the only transcript."""
+    texts, afters = raw(text, unit)
+    starts, ends = timed(texts, stretches, unit)
     return tuple(
         Mark(text, "plain", None, start, end, after, at)
-        for at, (text, after, start, end) in enumerate(zip(read.texts, read.afters, starts, ends, strict=True))
+        for at, (text, after, start, end) in enumerate(zip(texts, afters, starts, ends, strict=True))
     )
 
 

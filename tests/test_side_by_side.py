@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comparisons import compare as compare_module
+from comparisons import side_by_side as side_by_side_module
 from comparisons.compare import Comparison, begin, fold
 from comparisons.marks import Mark
 from comparisons.normalise import NORMALISERS, normaliser
@@ -280,6 +281,14 @@ def test_a_transcript_that_could_not_be_scored_still_stands_there(monkeypatch: p
     monkeypatch.setattr(compare_module, "score", lambda *_: 1 / 0)
     view = side_by_side(comparison(LONG, LONG))
     assert whole(view, 0) == LONG
+    assert len(view.passages) > 2
+
+
+def test_transcripts_that_cannot_be_aligned_stand_there_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side_module, "consensus", lambda *_: 1 / 0)
+    view = side_by_side(comparison(None, LONG, LONG, timed(LONG)))
+    assert (view.kind, view.against) == ("none", None)
+    assert [whole(view, side) for side in range(3)] == [LONG] * 3
     assert len(view.passages) > 2
 
 
