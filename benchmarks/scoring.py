@@ -1,6 +1,6 @@
-"""What scoring costs: short pairs beside jiwer, one long pair, an hour of speech in eight columns, and agreement.
+"""What scoring costs: short pairs beside jiwer, one long pair, an hour of speech in eight columns, agreement, and drawing.
 
-Processor time: all of it is computing in one thread, and what else the machine does should not count.
+Processor time, drawing apart: the rest is computing in one thread, and what else the machine does should not count.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from statistics import median
 import jiwer
 import numpy as np
 
-from benchmarks import agreement
+from benchmarks import agreement, drawing
 from benchmarks.tables import seconds, show
 from comparisons.align import align
 from comparisons.compare import Comparison, begin, fold, rescored
@@ -41,7 +41,7 @@ def main(rounds: int) -> bool:
     vocabulary = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 9))) for _ in range(VOCABULARY)]
     kept = [_short_pairs(draw, vocabulary, rounds), _long_pair(draw, vocabulary, rounds)]
     _an_hour(draw, vocabulary, rounds)
-    kept.append(agreement.main(rounds))
+    kept += [agreement.main(rounds), drawing.main(rounds)]
     return all(kept)
 
 
