@@ -323,6 +323,7 @@ const drawValue = (next) => {
   const before = value;
   value = next;
   view.hidden = !value;
+  element.closest("#es-view")?.toggleAttribute("hidden", !value); // no gap where nothing is
   delete view.dataset.drawn;
   giveClip(value?.audio ?? null);
   passages = [];
