@@ -312,6 +312,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     # What leads to what
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    one_by_one = {**quiet, "concurrency_id": "es-reference", "concurrency_limit": 1}  # leaving the field comes before the press
     shown = results.outputs
     reference = [truth.text, truth.filled]
     ruled = [normaliser, metric, terms, order]
@@ -320,9 +321,9 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
 
     page.load(refresh_cards, [added], [cards, absent], **quiet)
     clip.change(look, [clip, *reference], [clip_line, sample], trigger_mode="always_last", **quiet)
-    gr.on([clip.upload, clip.stop_recording, clip.clear], forget, reference, cleared, **quiet)
-    any_file.upload(take_file, [any_file, *reference], [clip, *cleared], **quiet)
-    sample.input(take_sample, sample, [clip, language, *truth.outputs], **quiet)
+    gr.on([clip.upload, clip.stop_recording, clip.clear], forget, reference, cleared, **one_by_one)
+    any_file.upload(take_file, [any_file, *reference], [clip, *cleared], **one_by_one)
+    sample.input(take_sample, sample, [clip, language, *truth.outputs], **one_by_one)
     gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, absent, status], **quiet)
 
     redrawn: dict[str, Any] = {"fn": redraw, "inputs": held, "outputs": shown, **quiet}
@@ -333,11 +334,13 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     then_redrawn(go.click(run, [clip, *reference, language, *ruled, cards, store], [*shown, results.against], **quiet))
     then_redrawn(results.board.again(again, [results.seen, order], shown, **quiet))
     then_redrawn(gr.on([order.input, normaliser.input, metric.input, terms.blur, terms.submit], None, None, None, **quiet))
-    then_redrawn(truth.text.blur(truth.marked, reference, [truth.mark, truth.filled], **quiet))
-    then_redrawn(truth.file.upload(read_reference, [truth.file, clip, truth.text], [*truth.outputs, status], **quiet))
-    for pressed in truth.pressed(quiet):
+    then_redrawn(truth.text.blur(truth.marked, reference, [truth.mark, truth.filled], **one_by_one))
+    then_redrawn(truth.file.upload(read_reference, [truth.file, clip, truth.text], [*truth.outputs, status], **one_by_one))
+    for pressed in truth.pressed(one_by_one):
         then_redrawn(pressed)
-    then_redrawn(results.view.use(use, [results.seen, clip, truth.text], [results.against, status, *truth.outputs], **quiet))
+    then_redrawn(
+        results.view.use(use, [results.seen, clip, truth.text], [results.against, status, *truth.outputs], **one_by_one)
+    )
     then_redrawn(results.view.against(hold, None, results.against, **quiet))
     results.wire(desk, clip, quiet)
     stop.click(cancel_all, queue=False, **quiet)
