@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.tables import seconds, show
+from comparisons.agreement.consensus import consensus
 from comparisons.align import align
-from comparisons.consensus import consensus
 from comparisons.normalise import normaliser
 
 SYSTEMS, WORDS, VOCABULARY = 8, 10_000, 3_000

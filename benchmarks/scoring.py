@@ -15,16 +15,16 @@ import numpy as np
 
 from benchmarks import agreement, drawing
 from benchmarks.tables import seconds, show
+from comparisons.agreement.consensus import consensus
 from comparisons.align import align
+from comparisons.beyond.measures import measures
 from comparisons.compare import Comparison, begin, fold, rescored
-from comparisons.consensus import consensus
-from comparisons.marks import marks
-from comparisons.measures import measures
 from comparisons.normalise import normaliser
 from comparisons.score import score
-from comparisons.side_by_side import side_by_side
-from comparisons.significance import pairs
-from comparisons.uncertainty import interval
+from comparisons.sides.marks import marks
+from comparisons.sides.side_by_side import side_by_side
+from comparisons.statistics.significance import pairs
+from comparisons.statistics.uncertainty import interval
 from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionResult, Word
 from runners.events import Finished
 

@@ -1,12 +1,17 @@
 """What is done with transcripts, as plain data: no Gradio, and no speech system by name.
 
-run             the contenders of a comparison, as events            compare       events folded into a ``Comparison``
-normalise       texts made comparable                                reference     what was really said, and its files
-align           two sequences of words -> what became of each        score         counts and rates from an alignment
-uncertainty     the interval of a rate                               significance  whether two contenders differ
-measures        what a rate does not say                             consensus     all hypotheses at once, no reference
-marks           the alignment, on the words as they were written     side_by_side  passages across all contenders
-figures         how figures are written                              pictures      the same, drawn
-report          JSON, CSV, tables, one HTML file                     history       finished comparisons, kept
-__main__        the command line
+run          the contenders of a comparison, as events        compare      events folded into a ``Comparison``
+normalise    texts made comparable                            reference    what was really said
+align        what became of each word                         score        counts and rates from an alignment
+report       tables, CSV, one HTML file                       records      the same as plain data, for JSON
+pictures     the same, drawn (svg makes them fit any page)    figures      how figures are written
+history      finished comparisons, kept                       __main__     the command line
+
+texts/       raw words and what they stand for, what normalising did, whether a text is English
+references/  captions and manifests that a reference is read from
+statistics/  the interval of a rate, whether two contenders differ, several clips as one
+beyond/      what a rate does not say: key terms, names, punctuation, text that was hardly said
+agreement/   without a reference: all hypotheses aligned at once, the majority and who dissents
+sides/       side by side: marked words, when each was said, passages across all contenders
+templates/   of the report, and of a column on the page
 """

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TextIO
 
 from comparisons import history, report
+from comparisons.beyond.measures import key_terms_in
 from comparisons.compare import Comparison, begin, fold
-from comparisons.manifests import entries
-from comparisons.measures import key_terms_in
 from comparisons.normalise import NORMALISERS, normaliser
 from comparisons.reference import Reference, read_references, text_of
+from comparisons.references.manifests import entries
 from comparisons.run import Cancels, Comparing
 from comparisons.score import METRICS
 from runners.base import Clip, Contender, PromptError, RunnerError

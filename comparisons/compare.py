@@ -12,13 +12,13 @@ from types import MappingProxyType
 from typing import Literal
 
 from comparisons.align import Alignment
-from comparisons.marks import Mark, marks, plain
-from comparisons.measures import Measures, measures
+from comparisons.beyond.measures import Measures, measures
 from comparisons.normalise import Normaliser, choose
 from comparisons.reference import Reference
 from comparisons.score import Metric, Score, choose_metric, score
-from comparisons.significance import Pair, pairs
-from comparisons.uncertainty import Interval, interval
+from comparisons.sides.marks import Mark, marks, plain
+from comparisons.statistics.significance import Pair, pairs
+from comparisons.statistics.uncertainty import Interval, interval
 from runners.audio import silences
 from runners.base import Clip, Contender, Task, TranscriptionResult
 from runners.events import Event, Finished, Loading, Partial, Queued, Running

@@ -19,8 +19,8 @@ from functools import lru_cache
 from importlib import metadata
 from types import MappingProxyType
 
-from comparisons import whisper_normalisers
-from comparisons.english import looks_english
+from comparisons.texts import whisper_normalisers
+from comparisons.texts.english import looks_english
 
 UNSPACED_LANGUAGES = frozenset(
     {"zh", "ja", "th", "lo", "km", "my", "zho", "chi", "cmn", "yue", "wuu", "nan", "jpn", "tha", "lao", "khm", "mya", "bur"}

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comparisons import figures
 from comparisons.compare import Comparison, ordered
-from comparisons.pooling import Pooled
 from comparisons.score import Score
-from comparisons.side_by_side import REFERENCE, SideBySide, side_by_side
+from comparisons.sides.side_by_side import REFERENCE, SideBySide, side_by_side
+from comparisons.statistics.pooling import Pooled
+from comparisons.statistics.uncertainty import Interval
 from comparisons.svg import WIDTH, canvas, colour, inline_svg, place_text, scale
-from comparisons.uncertainty import Interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

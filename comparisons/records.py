@@ -9,12 +9,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from comparisons.agreement.consensus import agreement_of
 from comparisons.align import METHOD
+from comparisons.beyond.measures import Flag, Measures
 from comparisons.compare import Column, Comparison
-from comparisons.consensus import agreement_of
-from comparisons.measures import Flag, Measures
 from comparisons.reference import Reference
-from comparisons.significance import Pair, in_words
+from comparisons.statistics.significance import Pair, in_words
 
 KEPT = ("key_terms", "names", "numbers", "capitals", "punctuation")
 """The measures that say how many of something were kept."""

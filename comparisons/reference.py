@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from comparisons.align import steps
-from comparisons.captions import captions, look_like_captions
-from comparisons.manifests import entries, of_clip
 from comparisons.normalise import is_spaced
+from comparisons.references.captions import captions, look_like_captions
+from comparisons.references.manifests import entries, of_clip
 from runners.base import Segment
 
 SUFFIXES = (".txt", ".srt", ".vtt", ".json", ".jsonl")
@@ -79,7 +79,7 @@ class Reference:
 
 
 def read_reference(content: bytes, name: str, source: str | None = None) -> Reference:
-    """The reference that a file holds: plain text, captions (SubRip, WebVTT), or JSON (see ``comparisons.manifests``).
+    """The reference that a file holds: plain text, captions (SubRip, WebVTT), or JSON (``references.manifests`` knows which).
 
     Args:
         name: of the file, which says what is in it; where it doesn't, the content is asked.

@@ -18,17 +18,18 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from comparisons import align, figures, measures, records
+from comparisons import align, figures, records
+from comparisons.beyond import measures
 from comparisons.compare import Column, Comparison, Order, ordered
 from comparisons.pictures import Picture, pictures, pooled_pictures, times_picture
-from comparisons.pooling import Pooled, pooled_pairs
-from comparisons.pooling import pooled_rows as pooled_rows
 from comparisons.records import agreements
 from comparisons.records import to_dict as to_dict
 from comparisons.score import Score
-from comparisons.side_by_side import SideBySide, side_by_side
-from comparisons.significance import summary
-from comparisons.uncertainty import Interval
+from comparisons.sides.side_by_side import SideBySide, side_by_side
+from comparisons.statistics.pooling import Pooled, pooled_pairs
+from comparisons.statistics.pooling import pooled_rows as pooled_rows
+from comparisons.statistics.significance import summary
+from comparisons.statistics.uncertainty import Interval
 
 if TYPE_CHECKING:
     import jinja2

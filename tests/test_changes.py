@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparisons.changes import explained
 from comparisons.normalise import NORMALISERS, normaliser
+from comparisons.texts.changes import explained
 
 
 def test_each_word_says_what_became_of_it() -> None:

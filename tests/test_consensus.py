@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from comparisons.agreement.consensus import Consensus, agreement_of, consensus
+from comparisons.agreement.network import MOST_CELLS, Network
 from comparisons.align import align
-from comparisons.consensus import Consensus, agreement_of, consensus
-from comparisons.network import MOST_CELLS, Network
 from comparisons.normalise import Normaliser, normaliser
 
 BASIC, NONE, ENGLISH = normaliser("basic"), normaliser("none"), normaliser("whisper-english")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparisons.hallucinations import MOST_FLAGS, SUSPICIONS, Flag, compression, flags, spoken_seconds
+from comparisons.beyond.hallucinations import MOST_FLAGS, SUSPICIONS, Flag, compression, flags, spoken_seconds
 from runners.audio import decode, silences
 from runners.base import Segment, Transcript, Word
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparisons.hallucinations import flags
-from comparisons.language import otherness
+from comparisons.beyond.hallucinations import flags
+from comparisons.beyond.language import otherness
 from runners.base import Transcript
 
 ENGLISH = "Yesterday the committee met to look at the plans for the new bridge, and most of them were not happy with it."

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comparisons.align import Alignment
-from comparisons.marks import Mark, marks, plain
 from comparisons.normalise import NORMALISERS, normaliser
-from comparisons.pieces import known_pieces
 from comparisons.score import score
+from comparisons.sides.marks import Mark, marks, plain
+from comparisons.texts.pieces import known_pieces
 from runners.base import Segment, Transcript, Word
 
 RAW_TEXT = """Dr. Smith didn't did not say it's it is Um, uh twenty twenty-one 21 one hundred and $5 5 dollars %

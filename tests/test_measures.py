@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparisons.measures import (
+from comparisons.beyond.measures import (
     EXPLAINED,
     LONGEST_QUOTE,
     MOST_KEY_TERMS,

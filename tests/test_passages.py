@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from comparisons.marks import Mark
-from comparisons.passages import cuts, divided, split
+from comparisons.sides.marks import Mark
+from comparisons.sides.passages import cuts, divided, split
 
 
 def said(text: str, **pauses: float) -> tuple[Mark, ...]:

@@ -16,7 +16,7 @@ import pytest
 from comparisons.compare import Comparison, begin, fold
 from comparisons.normalise import normaliser
 from comparisons.pictures import BINS, Picture, pictures, pooled_pictures
-from comparisons.pooling import pooled_rows
+from comparisons.statistics.pooling import pooled_rows
 from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionResult, Word
 from runners.events import Finished
 

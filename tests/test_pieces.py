@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comparisons.normalise import NORMALISERS, normaliser
-from comparisons.pieces import known_pieces, pieces, timed
+from comparisons.texts.pieces import known_pieces, pieces, timed
 from runners.base import Segment, Word
 
 ODD_WORDS = "Dr. didn't it's um twenty one 21 and hundred $5 dollars % [loud noise] (so) … Now. मैं สวัสดี 今天 👍"

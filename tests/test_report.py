@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from comparisons import figures, report
 from comparisons.compare import Comparison, begin, fold, ordered, rescored, with_reference
 from comparisons.normalise import normaliser
-from comparisons.pooling import pooled_pairs
 from comparisons.reference import Reference
+from comparisons.statistics.pooling import pooled_pairs
 from runners.base import (
     Clip,
     Contender,

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comparisons import compare as compare_module
-from comparisons import side_by_side as side_by_side_module
 from comparisons.compare import Comparison, begin, fold
-from comparisons.marks import Mark
 from comparisons.normalise import NORMALISERS, normaliser
 from comparisons.reference import Reference
-from comparisons.side_by_side import MAJORITY, REFERENCE, Passage, SideBySide, anchors, side_by_side
+from comparisons.sides import side_by_side as side_by_side_module
+from comparisons.sides.marks import Mark
+from comparisons.sides.side_by_side import MAJORITY, REFERENCE, Passage, SideBySide, anchors, side_by_side
 from runners.base import Clip, Contender, Prompt, RunnerSpec, Segment, TranscribeOptions, Transcript, TranscriptionResult, Word
 from runners.events import Finished
 

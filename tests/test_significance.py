@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comparisons.align import Alignment, align
-from comparisons.significance import (
+from comparisons.statistics.significance import (
     Pair,
     Verdict,
     groups,
@@ -21,7 +21,7 @@ from comparisons.significance import (
     sign_flips,
     summary,
 )
-from comparisons.uncertainty import error_places
+from comparisons.statistics.uncertainty import error_places
 
 
 def differences(reference: str, first: str, second: str) -> list[int]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparisons.marks import Mark
-from comparisons.times import with_times
+from comparisons.sides.marks import Mark
+from comparisons.sides.times import with_times
 
 TIME = st.none() | st.floats(-5, 40) | st.sampled_from([math.nan, math.inf, 0.0, 30.0])
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comparisons.align import Alignment
-from comparisons.uncertainty import Interval, block_length, error_places, errors_by_word, interval, rare_events
+from comparisons.statistics.uncertainty import Interval, block_length, error_places, errors_by_word, interval, rare_events
 
 
 def spoken(errors: list[int]) -> Alignment:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparisons.wording import Span, Wording, core, is_capital
+from comparisons.beyond.wording import Span, Wording, core, is_capital
 
 
 def written(text: str, spans: list[Span]) -> list[str]:

@@ -12,8 +12,8 @@ import gradio as gr
 from anyio import to_thread
 
 from comparisons import report
+from comparisons.beyond.measures import key_terms_in
 from comparisons.compare import Comparison
-from comparisons.measures import key_terms_in
 from comparisons.normalise import choose
 from comparisons.run import Cancels
 from comparisons.score import choose_metric

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import gradio as gr
 
+from comparisons.beyond.measures import key_terms_in
 from comparisons.compare import Order, rescored
-from comparisons.measures import key_terms_in
 from comparisons.normalise import NORMALISERS, Normaliser, choose
 from comparisons.reference import Reference
 from comparisons.score import Metric, choose_metric

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from comparisons.agreement.consensus import consensus
 from comparisons.compare import Comparison
-from comparisons.consensus import consensus
 from comparisons.reference import Reference, read_reference
 from comparisons.score import Unit
-from comparisons.side_by_side import MAJORITY
+from comparisons.sides.side_by_side import MAJORITY
 from ui import views
 from ui.components import reference_mark
 

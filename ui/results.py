@@ -16,7 +16,7 @@ from gradio.utils import get_upload_folder
 
 from comparisons import report
 from comparisons.compare import Comparison, Order, ordered
-from comparisons.side_by_side import anchors, side_by_side
+from comparisons.sides.side_by_side import anchors, side_by_side
 from runners.base import RunnerError
 from ui import views
 from ui.components import column_board, export_buttons

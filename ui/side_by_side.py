@@ -17,8 +17,8 @@ import gradio as gr
 
 from comparisons import figures
 from comparisons.compare import Column, Comparison
-from comparisons.marks import Mark, MarkKind
-from comparisons.side_by_side import SideBySide, anchors
+from comparisons.sides.marks import Mark, MarkKind
+from comparisons.sides.side_by_side import SideBySide, anchors
 from ui.components import script
 
 _CODES: Mapping[MarkKind, int] = MappingProxyType({"hit": 0, "substitution": 1, "deletion": 2, "insertion": 3, "plain": 4})
@@ -89,10 +89,8 @@ def plain(view: SideBySide, comparison: Comparison, audio: str | None) -> str:
 
 def _rate(column: Column) -> str | None:
     """ "WER 11.8 %", as it stands large in the column."""
-    if column.score is None:
-        return None
-    name, rate = column.score.headline
-    return f"{name} {figures.percent(rate)}" if rate is not None else None
+    rates = column.score.rates if column.score is not None else ()
+    return " · ".join(f"{name} {figures.percent(rate)}" for name, rate in rates if rate is not None) or None
 
 
 def _flags(column: Column) -> list[list[Any]]:

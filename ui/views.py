@@ -14,13 +14,13 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 
 from comparisons import figures, report
-from comparisons.changes import Change, explained
 from comparisons.compare import Comparison, Order, ordered
 from comparisons.pictures import Picture
 from comparisons.records import agreements
 from comparisons.reference import Reference
 from comparisons.score import Unit
-from comparisons.significance import summary as summary_of_pairs
+from comparisons.statistics.significance import summary as summary_of_pairs
+from comparisons.texts.changes import Change, explained
 from runners.base import Availability, Clip, RunnerError, RunnerSpec
 from runners.conversations.conversation import Conversation, Exchange
 from runners.here.machine import Machine

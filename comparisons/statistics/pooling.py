@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from comparisons.compare import Column, Comparison
 from comparisons.score import Score, pooled
-from comparisons.significance import Pair, pairs
-from comparisons.uncertainty import Interval, interval
+from comparisons.statistics.significance import Pair, pairs
+from comparisons.statistics.uncertainty import Interval, interval
 
 
 @dataclass(frozen=True)

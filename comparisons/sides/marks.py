@@ -8,7 +8,7 @@
 
 Normalising does not keep words apart: one raw word may become two ("didn't" -> "did not"), several may become one
 ("twenty one" -> "21"), some become none. So raw words are put into the smallest groups whose normalised words are known
-(``comparisons.pieces``), groups of the two sides that the alignment ties together are taken as one, and one error marks
+(``comparisons.texts.pieces``), groups of the two sides that the alignment ties together are taken as one, and one error marks
 the whole of it. The counts of a score are therefore not the number of marks.
 """
 
@@ -20,8 +20,8 @@ from typing import Literal, NamedTuple
 
 from comparisons.align import Alignment
 from comparisons.normalise import Normaliser
-from comparisons.pieces import Pieces, Times, pieces, timed
 from comparisons.score import Unit
+from comparisons.texts.pieces import Pieces, Times, pieces, timed
 from runners.base import Transcript
 
 MarkKind = Literal["hit", "substitution", "deletion", "insertion", "plain"]

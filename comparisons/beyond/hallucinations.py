@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from comparisons.language import otherness
+from comparisons.beyond.language import otherness
 from comparisons.normalise import is_spaced
 from runners.base import Transcript
 

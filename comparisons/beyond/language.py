@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-from comparisons.english import looks_english
+from comparisons.texts.english import looks_english
 
 LEAST_LETTERS = 8
 """Fewer letters than this say nothing of a script: a name may be written in any."""

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comparisons.align import Alignment
-from comparisons.uncertainty import APART_WORDS, characters_a_word, error_places, stretch_starts
+from comparisons.statistics.uncertainty import APART_WORDS, characters_a_word, error_places, stretch_starts
 
 Verdict = Literal["first", "second", "alike", "too short"]
 """Which of two makes fewer errors, beyond chance; "alike" where they cannot be told apart."""

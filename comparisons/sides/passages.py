@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from comparisons.marks import Mark
 from comparisons.score import Unit
+from comparisons.sides.marks import Mark
 
 SIZES: Mapping[Unit, tuple[int, int]] = MappingProxyType({"word": (8, 25), "character": (16, 60)})
 """Fewest and most words, or characters, of a passage, where marks and the end of the text allow it."""

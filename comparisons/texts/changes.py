@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from comparisons.normalise import Normaliser
-from comparisons.pieces import pieces
 from comparisons.score import Unit
+from comparisons.texts.pieces import pieces
 
 ChangeKind = Literal["same", "changed", "dropped"]
 

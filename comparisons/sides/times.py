@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comparisons.marks import Mark
+from comparisons.sides.marks import Mark
 
 SHORTEST_CHARACTER_SECONDS = 0.04
 """Half of what a character takes in quick speech (about 15 in a second)."""

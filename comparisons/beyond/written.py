@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from comparisons.beyond.wording import Span, Wording, core
 from comparisons.normalise import Normaliser
-from comparisons.pieces import Pieces, pieces
 from comparisons.score import Unit
-from comparisons.wording import Span, Wording, core
+from comparisons.texts.pieces import Pieces, pieces
 
 Run = tuple[str, int, int]
 """Text as it was written, and its first token and last + 1."""

@@ -23,11 +23,11 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
+from comparisons.agreement.network import Network
 from comparisons.align import Alignment
-from comparisons.network import Network
 from comparisons.normalise import Normaliser
-from comparisons.pieces import Pieces, pieces
 from comparisons.score import Unit
+from comparisons.texts.pieces import Pieces, pieces
 
 
 @dataclass(frozen=True, slots=True)

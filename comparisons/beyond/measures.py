@@ -14,14 +14,14 @@ from types import MappingProxyType
 import numpy as np
 
 from comparisons.align import Alignment
-from comparisons.hallucinations import SAMPLE, flags
-from comparisons.hallucinations import SUSPICIONS as SUSPICIONS
-from comparisons.hallucinations import Flag as Flag
-from comparisons.hallucinations import Suspicion as Suspicion
+from comparisons.beyond.hallucinations import SAMPLE, flags
+from comparisons.beyond.hallucinations import SUSPICIONS as SUSPICIONS
+from comparisons.beyond.hallucinations import Flag as Flag
+from comparisons.beyond.hallucinations import Suspicion as Suspicion
+from comparisons.beyond.wording import core
+from comparisons.beyond.written import Numbers, Run, Written, written
 from comparisons.normalise import Normaliser, is_spaced
 from comparisons.score import Unit
-from comparisons.wording import core
-from comparisons.written import Numbers, Run, Written, written
 from runners.base import Transcript
 
 MOST_KEY_TERMS = 500

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
+from comparisons.agreement.consensus import consensus
 from comparisons.align import align, with_compounds
 from comparisons.compare import Column, Comparison
-from comparisons.consensus import consensus
-from comparisons.marks import Mark, marks
-from comparisons.passages import cuts, divided, split
-from comparisons.pieces import known_pieces, pieces, raw, timed
 from comparisons.score import Unit
-from comparisons.times import with_times
+from comparisons.sides.marks import Mark, marks
+from comparisons.sides.passages import cuts, divided, split
+from comparisons.sides.times import with_times
+from comparisons.texts.pieces import known_pieces, pieces, raw, timed
 from runners.base import Segment, Transcript, Word
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""What an error rate does not say of a transcript."""

@@ -1,0 +1,1 @@
+"""Files that references come in: captions and manifests."""

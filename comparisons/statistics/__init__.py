@@ -1,0 +1,1 @@
+"""How far a rate can be trusted, whether two contenders differ, and several clips as one."""
