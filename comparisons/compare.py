@@ -15,7 +15,7 @@ from comparisons.align import Alignment
 from comparisons.beyond.measures import Measures, measures
 from comparisons.normalise import Normaliser, choose
 from comparisons.reference import Reference
-from comparisons.score import Metric, Score, choose_metric, score
+from comparisons.score import Metric, Score, Unit, choose_metric, score
 from comparisons.sides.marks import Mark, marks, plain
 from comparisons.statistics.significance import Pair, pairs
 from comparisons.statistics.uncertainty import Interval, interval
@@ -122,6 +122,16 @@ class Comparison:
     @property
     def finished(self) -> bool:
         return all(column.finished for column in self.columns)
+
+    @property
+    def unit(self) -> Unit:
+        """What transcripts are held against each other in: as ``metric`` says, but where nobody gave a reference or a
+        language, which it was chosen by, characters if that is what the transcripts' script asks for."""
+        metric = self.metric
+        if metric == "wer" and self.reference is None and self.language is None:
+            heard = [column.result.transcript.text for column in self.columns if column.result and column.result.transcript]
+            metric = choose_metric(None, None, " ".join(text[:2000] for text in heard))
+        return "character" if metric == "cer" else "word"
 
 
 def begin(

@@ -56,7 +56,7 @@ def agreements(comparison: Comparison) -> Mapping[str, float]:
         for column in comparison.columns
         if column.contender.is_scored and column.result is not None and column.result.transcript is not None
     }
-    shared = agreement_of(list(texts.values()), comparison.normaliser, "character" if comparison.metric == "cer" else "word")
+    shared = agreement_of(list(texts.values()), comparison.normaliser, comparison.unit)
     return {name: fraction for name, fraction in zip(texts, shared, strict=True) if fraction is not None}
 
 

@@ -277,3 +277,15 @@ def test_columns_that_have_not_finished_have_no_flags() -> None:
     assert (running.oddities, running.cuts) == ((), ())
     skipped = column(folded(begin(clip(), [who]), ended(who, "skipped")), who)
     assert (skipped.oddities, skipped.cuts, skipped.score) == ((), (), None)
+
+
+@pytest.mark.parametrize(
+    ("texts", "unit"),
+    [(("你好 世界", "你好世界"), "character"), (("hello there", "hello where"), "word"), (("", "ok"), "word")],
+)
+def test_without_a_reference_the_script_of_the_transcripts_says_what_is_held_against_each_other(
+    texts: tuple[str, str], unit: str
+) -> None:
+    comparison = folded(begin(clip(reference=None, language=None), [A, B]), ok(A, texts[0]), ok(B, texts[1]))
+    assert comparison.unit == unit
+    assert with_reference(comparison, Reference("hello")).unit == "word"

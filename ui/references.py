@@ -12,7 +12,6 @@ import gradio as gr
 from comparisons.agreement.consensus import consensus
 from comparisons.compare import Comparison
 from comparisons.reference import Reference, read_reference
-from comparisons.score import Unit
 from comparisons.sides.side_by_side import MAJORITY
 from ui import views
 from ui.components import reference_mark
@@ -142,7 +141,7 @@ def seed(comparison: Comparison, name: str) -> Reference:
     }
     texts = {name: column.result.transcript.text for name, column in said.items() if column.result and column.result.transcript}
     if name == MAJORITY and len(texts) > 1:
-        unit: Unit = "character" if comparison.metric == "cer" else "word"
+        unit = comparison.unit
         text = consensus(list(texts.values()), comparison.normaliser, unit).text
         label = f"the majority of {len(texts)}"
     elif name in texts:

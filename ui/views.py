@@ -18,7 +18,6 @@ from comparisons.compare import Comparison, Order, ordered
 from comparisons.pictures import Picture
 from comparisons.records import agreements
 from comparisons.reference import Reference
-from comparisons.score import Unit
 from comparisons.statistics.significance import summary as summary_of_pairs
 from comparisons.texts.changes import Change, explained
 from runners.base import Availability, Clip, RunnerError, RunnerSpec
@@ -257,7 +256,7 @@ def changes(comparison: Comparison) -> str:
         for column in comparison.columns
         if column.contender.is_scored and column.result is not None and column.result.transcript is not None
     ]
-    unit: Unit = "character" if comparison.metric == "cer" else "word"
+    unit = comparison.unit
     rows = []
     for label, text in texts:
         pieces = [(piece, _how(piece)) for piece in explained(text, comparison.normaliser, unit)]

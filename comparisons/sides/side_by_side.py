@@ -135,7 +135,7 @@ def side_by_side(comparison: Comparison, against: str | None = None) -> SideBySi
             Side(column.contender.name, column.contender.label, _is_timed(side))
             for column, side in zip(held.columns, sides, strict=True)
         ),
-        passages=_passages(held, words, sides, _unit(comparison)),
+        passages=_passages(held, words, sides, comparison.unit),
     )
 
 
@@ -160,14 +160,10 @@ def _transcript(column: Column) -> Transcript:
     return column.result.transcript
 
 
-def _unit(comparison: Comparison) -> Unit:
-    return "character" if comparison.metric == "cer" else "word"
-
-
 def _against_reference(comparison: Comparison, columns: tuple[Column, ...]) -> _Held:
     reference = comparison.reference
     assert reference is not None  # noqa: S101  # for mypy: ``anchors`` offers it only then
-    unit = _unit(comparison)
+    unit = comparison.unit
     words = _words(reference.text, reference.segments, unit)
     # Where nothing could be scored, the normaliser may have failed at the reference itself.
     is_scored = any(column.score is not None for column in columns)
@@ -190,7 +186,7 @@ def _placed(side: tuple[Mark, ...], words: int) -> tuple[Mark, ...]:
 
 
 def _against_majority(comparison: Comparison, columns: tuple[Column, ...]) -> _Held:
-    unit, normaliser = _unit(comparison), comparison.normaliser
+    unit, normaliser = comparison.unit, comparison.normaliser
     transcripts = [_transcript(column) for column in columns]
     agreed = consensus([transcript.text for transcript in transcripts], normaliser, unit)
     read = known_pieces([(piece.text, piece.after, piece.tokens) for piece in agreed.pieces], agreed.tokens)
@@ -205,7 +201,7 @@ def _against_majority(comparison: Comparison, columns: tuple[Column, ...]) -> _H
 
 
 def _against_contender(comparison: Comparison, columns: tuple[Column, ...], against: str) -> _Held:
-    unit, normaliser = _unit(comparison), comparison.normaliser
+    unit, normaliser = comparison.unit, comparison.normaliser
     anchor = next(column for column in columns if column.contender.name == against)
     said = _transcript(anchor)
     read = pieces(said.text, normaliser, unit)
@@ -220,7 +216,7 @@ def _against_contender(comparison: Comparison, columns: tuple[Column, ...], agai
 
 
 def _against_nothing(comparison: Comparison, columns: tuple[Column, ...]) -> _Held:
-    unit = _unit(comparison)
+    unit = comparison.unit
     held = []
     for column in columns:
         heard = _transcript(column)
