@@ -13,18 +13,18 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from comparisons import history, report
 from comparisons.beyond.measures import key_terms_in
 from comparisons.compare import Comparison, begin, fold
-from comparisons.normalise import NORMALISERS, normaliser
+from comparisons.normalise import NORMALISERS, Normaliser, choose, normaliser
 from comparisons.reference import Reference, read_references, text_of
 from comparisons.references.manifests import entries
 from comparisons.run import Cancels, Comparing
-from comparisons.score import METRICS
+from comparisons.score import METRICS, Metric, choose_metric
 from runners.base import Clip, Contender, PromptError, RunnerError
 from runners.contenders import contender_for, unused
 from runners.events import Event, Finished
@@ -169,6 +169,19 @@ def _references(wanted: argparse.Namespace) -> dict[Path, Reference]:
         raise ValueError(f"{path}: {error}") from error
 
 
+def _counted(wanted: argparse.Namespace, references: Iterable[Reference]) -> tuple[Normaliser | None, Metric | None]:
+    """The normaliser and the metric for every clip; None leaves it to each clip.
+
+    Where those of all references are the same, a clip with a reference that has no words ("") has them too: otherwise its
+    counts could not be added to the others'.
+    """
+    texts = [reference.text for reference in references if any(map(str.isalpha, reference.text))]
+    normalisers = {choose(wanted.normaliser, wanted.language, text) for text in texts}
+    metrics = {choose_metric(wanted.metric, wanted.language, text) for text in texts}
+    named = normaliser(wanted.normaliser) if wanted.normaliser is not None else None
+    return normalisers.pop() if len(normalisers) == 1 else named, metrics.pop() if len(metrics) == 1 else wanted.metric
+
+
 def _names_files(content: bytes) -> bool:
     """Whether it is a manifest that says which file each entry is about."""
     try:
@@ -249,6 +262,7 @@ def _run(
     out: TextIO,
 ) -> int:
     finished: list[Comparison] = []
+    counted, metric = _counted(wanted, references.values())
     interrupted = False
     stream = wanted.format == "json" and wanted.output is None
     shown = sys.stderr.isatty() and (out.isatty() or wanted.output is not None)
@@ -270,8 +284,8 @@ def _run(
             comparison = begin(
                 clip,
                 contenders,
-                normaliser(wanted.normaliser) if wanted.normaliser is not None else None,
-                metric=wanted.metric,
+                counted,
+                metric=metric,
                 reference=references.get(path),
                 key_terms=wanted.key_terms,
             )

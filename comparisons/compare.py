@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from comparisons.align import Alignment
-from comparisons.beyond.measures import Measures, measures
+from comparisons.beyond.measures import Measures, measures, unsaid
 from comparisons.normalise import Normaliser, choose
 from comparisons.reference import Reference
 from comparisons.score import Metric, Score, Unit, choose_metric, score
@@ -132,6 +132,17 @@ class Comparison:
             heard = [column.result.transcript.text for column in self.columns if column.result and column.result.transcript]
             metric = choose_metric(None, None, " ".join(text[:2000] for text in heard))
         return "character" if metric == "cer" else "word"
+
+    @property
+    def unsaid_key_terms(self) -> tuple[str, ...]:
+        """The key terms that the reference does not have, so that no transcript is measured by them; none without one."""
+        if self.reference is None or not self.key_terms:
+            return ()
+        try:
+            return unsaid(self.key_terms, self.reference.text, self.normaliser, self.unit)
+        except Exception:  # as in scoring
+            log.exception("the key terms could not be looked for")
+            return ()
 
 
 def begin(

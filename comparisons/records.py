@@ -28,7 +28,9 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
     Rates are fractions, times seconds, memory MB of a million bytes. The four counts are words, or characters where
     ``unit`` says so. ``scored`` is false for what was told to do something else than transcribe; ``cuts`` are the times at
     which the clip was cut for a system that hears only so much at once. ``interval`` is that of the rate that ``metric``
-    puts first; ``agreement`` is there without a reference, and is no accuracy. ``pairs`` are of two contenders each.
+    puts first; ``agreement`` is there without a reference, and is no accuracy. ``key_terms_unsaid`` are those that the
+    reference does not have. ``pairs`` are of two contenders each; ``mishap`` names the one whose one long mistake is most of
+    what differs, where that is why they can't be told apart.
     """
     agreed = agreements(comparison)
     labels = {column.contender.name: column.contender.label for column in comparison.columns}
@@ -40,6 +42,7 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
         "alignment": METHOD,
         "reference": _reference(comparison.reference),
         "key_terms": list(comparison.key_terms),
+        "key_terms_unsaid": list(comparison.unsaid_key_terms),
         "pairs": [_pair(pair, labels) for pair in comparison.pairs],
     }
 
@@ -81,6 +84,7 @@ def _pair(pair: Pair, labels: Mapping[str, str]) -> dict[str, Any]:
         "corrected_p": _number(pair.corrected_p),
         "segments": pair.segments,
         "method": pair.method,
+        "mishap": pair.mishap,
         "says": in_words(pair, labels),
     }
 

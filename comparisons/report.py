@@ -26,7 +26,7 @@ from comparisons.records import agreements
 from comparisons.records import to_dict as to_dict
 from comparisons.score import Score
 from comparisons.sides.side_by_side import SideBySide, side_by_side
-from comparisons.statistics.pooling import Pooled, pooled_pairs
+from comparisons.statistics.pooling import Pooled, counted_alike, pooled_pairs, shared_clips
 from comparisons.statistics.pooling import pooled_rows as pooled_rows
 from comparisons.statistics.significance import summary
 from comparisons.statistics.uncertainty import Interval
@@ -130,9 +130,8 @@ def to_table(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
             [_clean(row.label), *_rates(row.score, row.interval, row.rtf), f"{row.clips} of {len(several)}"] for row in pooled
         ]
         said = _said_of_all(several, pooled)
-        parts.append(
-            f"All {len(several)} clips, counts pooled\n" + _aligned(rows) + _below([row.interval for row in pooled], said)
-        )
+        intervals = [row.interval for row in pooled if row.score is not None and row.score.headline[1] is not None]
+        parts.append(f"All {len(several)} clips, counts pooled\n" + _aligned(rows) + _below(intervals, said))
     return "\n".join(parts)
 
 
@@ -142,8 +141,18 @@ def _said(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _said_of_all(comparisons: Sequence[Comparison], pooled: Sequence[Pooled]) -> tuple[str, ...]:
-    """The same over several clips."""
-    return summary(pooled_pairs(comparisons), {row.name: row.label for row in pooled}, clips=len(comparisons))
+    """The same over several clips, with why counts could not be pooled, and on how many clips everybody was scored."""
+    if not counted_alike(comparisons):
+        return (
+            "These clips were not all counted with the same normaliser, or some in words and some in characters,"
+            " so there is no rate over all of them: choose one normaliser and one metric",
+        )
+    shared = len(shared_clips(comparisons))
+    said = summary(pooled_pairs(comparisons), {row.name: row.label for row in pooled}, clips=shared)
+    if said and shared < len(comparisons):
+        told = figures.counted(shared, "clip")
+        said = (*said, f"Told from {told} of {len(comparisons)}: all others were not scored for every system")
+    return said
 
 
 def _whence(comparison: Comparison) -> str | None:
@@ -163,6 +172,8 @@ def _clip_text(comparison: Comparison, by: Order) -> str:
     lines += [f"  note: {_clean(warning)}" for warning in comparison.warnings]
     if said := _whence(comparison):
         lines.append(f"  {_clean(said)}")
+    if comparison.unsaid_key_terms:
+        lines.append(f"  key terms that the reference does not have: {_clean(', '.join(comparison.unsaid_key_terms))}")
     columns, agreed = ordered(comparison, by), agreements(comparison)
     first = ["agreement"] if agreed else ["WER", "S I D of N", "CER"]
     rows = [["", *first, "RTF", "RTFx", "time", "load", "ran on", "memory"]]
@@ -193,7 +204,7 @@ def _clip_text(comparison: Comparison, by: Order) -> str:
             why = " ".join(_clean(part) for part in (result and result.error, result and result.fix) if part)
             rows.append([label, column.state + (f": {why}" if why else "")])
     below = _below(
-        [column.interval for column in columns if column.score is not None],
+        [column.interval for column in columns if column.score is not None and column.score.headline[1] is not None],
         _said(comparison),
     )
     if agreed:
@@ -248,7 +259,9 @@ def _rates(score: Score | None, interval: Interval | None, rtf: float | None) ->
 
     def rate(name: str, value: float | None) -> str:
         of_this = reach if score is not None and score.headline[0] == name else ""
-        return figures.percent(value) + of_this if value is not None else "–"
+        if value is None:
+            return "n/a" if score is not None and not score.reference_length and score.headline[0] == name else "–"
+        return figures.percent(value) + of_this
 
     return [
         rate("WER", score.wer if score else None),

@@ -16,9 +16,8 @@ import psutil
 import pytest
 
 from runners.ask import main
-
-LIMIT_SECONDS = 90
-ROOT = Path(__file__).resolve().parent.parent
+from tests import commands
+from tests.commands import LIMIT_SECONDS, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -52,27 +51,12 @@ def script(path: Path, *answers: list[dict[str, Any]], load: list[dict[str, Any]
 
 
 def started(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "EARSHOT_DEVICE": "cpu", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", **settings}
-    return subprocess.Popen(
-        [sys.executable, "-m", "runners.ask", *arguments],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        start_new_session=True,
-    )
+    return commands.started("runners.ask", folder, *arguments, PYTHONIOENCODING="ascii", **settings)
 
 
 def command(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
     """Exit code, standard output, standard error."""
-    child = started(folder, *arguments, **settings)
-    try:
-        out, err = child.communicate(timeout=LIMIT_SECONDS)
-    finally:
-        child.kill()
-    return child.returncode, out, err
+    return commands.finished("runners.ask", folder, *arguments, PYTHONIOENCODING="ascii", **settings)
 
 
 ANSWERS, ECHOES, FAILS, WAITS = (f"scripted:./{name}.json" for name in ("answers", "echoes", "fails", "waits"))

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import wave
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,8 @@ from comparisons.normalise import normaliser
 from comparisons.reference import Reference, text_of
 from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionResult
 from runners.events import Finished
-
-LIMIT_SECONDS = 90
-ROOT = Path(__file__).resolve().parent.parent
+from tests import commands
+from tests.commands import LIMIT_SECONDS, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -56,28 +56,8 @@ def script(path: Path, take: list[dict[str, Any]]) -> None:
     path.write_text(json.dumps({"load": [], "takes": [take], "repeat": True}))
 
 
-def started(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "EARSHOT_DEVICE": "cpu", "PYTHONPATH": str(ROOT), **settings}
-    return subprocess.Popen(
-        [sys.executable, "-m", "comparisons", *arguments],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        start_new_session=True,
-    )
-
-
-def command(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error."""
-    child = started(folder, *arguments, **settings)
-    try:
-        out, err = child.communicate(timeout=LIMIT_SECONDS)
-    finally:
-        child.kill()
-    return child.returncode, out, err
+started = partial(commands.started, "comparisons")
+command = partial(commands.finished, "comparisons")
 
 
 HEARS, FAILS, WAITS = "scripted:./hears.json", "scripted:./fails.json", "scripted:./waits.json"
@@ -189,6 +169,16 @@ def test_each_clip_finds_its_own_reference_in_a_manifest(folder: Path) -> None:
     code, out, err = command(folder, *arguments)
     assert code == 0, err
     assert "50.0 %" in out.split("counts pooled")[1]
+
+
+def test_a_clip_in_which_nothing_is_said_is_pooled_with_the_others(folder: Path) -> None:
+    lines = [{"file": "hello.wav", "text": ""}, {"file": "again.wav", "text": "and there is the world"}]
+    (folder / "one-silent.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    arguments = ("hello.wav", "again.wav", "--runners", HEARS, "--reference-file", "one-silent.jsonl")
+    code, out, err = command(folder, *arguments)
+    assert code == 0, err
+    assert "of 5" in out.split("counts pooled")[1]
+    assert out.count("whisper-english") == 2
 
 
 def test_captions_and_a_kept_comparison_are_references(folder: Path) -> None:

@@ -19,6 +19,7 @@ from comparisons.beyond.measures import (
     Stretch,
     key_terms_in,
     measures,
+    unsaid,
 )
 from comparisons.normalise import normaliser
 from comparisons.score import Metric, score
@@ -111,6 +112,13 @@ def test_terms_that_were_not_said_are_counted_as_added() -> None:
 def test_terms_that_nobody_says_say_nothing() -> None:
     assert measured("hello", "hello", "aspirin", "…", "").key_terms is None
     assert measured("hello", "hello").key_terms is None
+
+
+def test_terms_that_the_reference_does_not_have_are_named() -> None:
+    terms = ("colour", "New York", "york", "aspirin", "…")
+    assert unsaid(terms, "The color of New York.", normaliser("whisper-english")) == ("aspirin", "…")
+    assert unsaid(terms, "", normaliser("basic")) == terms
+    assert unsaid(("北京", "京今"), "今天北京", normaliser("basic"), "character") == ("京今",)
 
 
 def test_terms_in_scripts_without_spaces() -> None:

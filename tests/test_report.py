@@ -367,6 +367,9 @@ def test_clips_that_were_counted_differently_are_not_pooled() -> None:
     english = compared("a b", ran(SPHINX, "a b"))
     chinese = compared("今天", ran(SPHINX, "今天"), language="zh")
     assert report.pooled_rows([english, chinese])[0].score is None
+    for text in (report.to_table([english, chinese]), Page(report.to_html([english, chinese])).text):
+        assert "there is no rate over all of them: choose one normaliser and one metric" in text
+    assert "Too little" not in report.to_table([english, chinese]).split("counts pooled")[1]
 
 
 def test_the_summary_frame_has_a_row_a_column_and_gaps_for_unknown(one: Comparison) -> None:
@@ -491,6 +494,7 @@ def test_json_says_how_sure_a_rate_is_and_what_it_leaves_unsaid(long: Comparison
     assert (whole["metric"], whole["alignment"]) == ("wer", "Levenshtein, unit costs")
     assert whole["reference"] == {"text": LONG, "seeded_by": None, "seed_label": None, "original": None}
     assert whole["key_terms"] == ["word7", "Zolpidem", "word5"]
+    assert whole["key_terms_unsaid"] == ["Zolpidem"]
     sphinx, phi = whole["results"][1], whole["results"][3]
     assert sphinx["wer"] == 0.25
     assert sphinx["interval"]["low"] < 0.25 < sphinx["interval"]["high"]
@@ -520,6 +524,21 @@ def test_the_same_sentences_stand_in_table_report_and_json(long: Comparison) -> 
     for pair in report.to_dict(long)["pairs"]:
         assert pair["says"] in table
         assert pair["says"] in page
+
+
+def test_a_term_that_the_reference_does_not_have_is_named(long: Comparison) -> None:
+    assert "key terms that the reference does not have: Zolpidem\n" in report.to_table(long)
+    assert "The reference does not have Zolpidem: not counted." in Page(report.to_html(long)).text
+    without = with_reference(long, None)
+    assert without.unsaid_key_terms == ()
+    assert "does not have" not in report.to_table(without)
+
+
+def test_an_empty_reference_has_no_rate_and_nothing_else_is_to_blame() -> None:
+    table = report.to_table(compared("", ran(SPHINX, "a b"), ran(MOONSHINE, "")))
+    assert table.count("n/a") == 2
+    assert "0 2 0 of 0" in table
+    assert "Too little" not in table
 
 
 def test_csv_has_the_same_names_whatever_is_known(long: Comparison) -> None:
@@ -653,6 +672,9 @@ def test_several_clips_have_pooled_intervals_and_say_who_differs(long: Compariso
 def test_only_clips_that_all_were_scored_on_tell_systems_apart(long: Comparison) -> None:
     alone = compared(LONG, ran(MOONSHINE, wrong(2)), skipped(SPHINX), ran(WHISPER, LONG), name="second.wav")
     assert pooled_pairs([long, alone]) == long.pairs
+    said = report.to_table([long, alone]).split("counts pooled")[1]
+    assert "Moonshine tiny makes fewer errors than PocketSphinx on this clip" in said
+    assert "Told from 1 clip of 2: all others were not scored for every system" in said
     chinese = compared("今天天气", ran(MOONSHINE, "今天"), ran(SPHINX, "今天"), language="zh")
     assert pooled_pairs([long, chinese]) == ()
     assert pooled_pairs([compared(None, ran(SPHINX, "a"))]) == ()

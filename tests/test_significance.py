@@ -248,3 +248,36 @@ def test_groups_hold_exactly_those_who_cannot_be_told_apart(signs: list[str]) ->
     assert together == {(pair.first, pair.second) for pair in found if pair.verdict != "first"}
     assert {name for group in groups(found) for name in group} == set("abcdefgh")
     assert len(summary(found, {})) <= len(found)
+
+
+def looping(words: int, extra: int) -> Alignment:
+    """All right, but for a loop in the middle."""
+    right: list[tuple[str | None, str | None]] = [("said", "said")] * words
+    return Alignment.of(right[: words // 2] + [(None, "again")] * extra + right[words // 2 :])
+
+
+def test_a_loop_is_one_mishap_and_is_said_to_be() -> None:
+    found = only({"a": [spoken({10, 200}, 300)], "b": [looping(300, 400)]})
+    assert (found.verdict, found.mishap) == ("alike", "b")
+    assert found.difference < -1
+    assert in_words(found, LABELS) == (
+        "Ada and Bob can't be told apart on this clip: most of the difference is one long mistake of Bob"
+    )
+    turned = only({"b": [looping(300, 400)], "a": [spoken({10, 200}, 300)]})
+    assert turned.mishap == "b"
+
+
+def test_ordinary_mistakes_are_no_mishap() -> None:
+    assert only({"a": [spoken({10, 11, 12}, 300)], "b": [spoken({200}, 300)]}).mishap is None
+    assert only({"a": [spoken(set(), 300)], "b": [spoken(set(), 300)]}).mishap is None
+    better = only({"a": [spoken(set(range(0, 1200, 10)), 1200)], "b": [looping(1200, 30)]})
+    assert (better.verdict, better.mishap) == ("second", None)
+
+
+def test_a_mishap_is_told_once_among_many() -> None:
+    found = pairs({name: [looping(300, 400) if name == "d" else spoken({ord(name)}, 300)] for name in "abcd"})
+    told = summary(found, LABELS)
+    assert told == (
+        "Ada, Bob, Cy and Di can't be told apart on this clip",
+        "Many errors of Di are one long mistake, which counts as one when systems are told apart",
+    )

@@ -50,9 +50,9 @@ LEAST_SILENCE_SECONDS = 1.0
 SLACK_SECONDS = 0.4
 """How far the times that systems give for words may be off at the ends of a silence."""
 WORDS_PER_SECOND = 7.0
-"""More words a second than this is more than the syllables that speakers of the fastest of seven languages say (5.2 to
-7.8 on average: Pellegrino, Coupé and Marsico 2011, "A cross-language perspective on speech information rate", Language
-87), and a word is a syllable or more."""
+"""More words a second than this are hardly spoken: speakers of seven languages say 5.2 to 7.8 syllables a second on average
+(Pellegrino, Coupé and Marsico 2011, "A cross-language perspective on speech information rate", Language 87), the English
+ones 6.2, and a word is a syllable or more."""
 SYLLABIC_PER_SECOND = 12.0
 """The same for Han and Kana: nearly a syllable or mora each, one and a half times the fastest average."""
 LETTERS_PER_SECOND = 25.0

@@ -171,6 +171,20 @@ def key_terms_in(text: str) -> tuple[str, ...]:
     return terms
 
 
+def unsaid(key_terms: Iterable[str], reference: str, normaliser: Normaliser, unit: Unit = "word") -> tuple[str, ...]:
+    """The key terms that stand nowhere in a reference, so that nobody can have missed them; as they were given, in order.
+
+    A term of which the normaliser leaves nothing stands nowhere. So does one that the reference has in another form.
+    """
+    said = written(reference, normaliser, unit)
+    tokenise = normaliser.words if unit == "word" else normaliser.characters
+
+    def stands(term: tuple[str, ...]) -> bool:
+        return bool(term) and any(said.tokens[at : at + len(term)] == term for at in said.index.get(term[0], ()))
+
+    return tuple(term for term in key_terms if not stands(tuple(tokenise(term))))
+
+
 class _Held:
     """Reference and transcript as they were written, and what became of each token."""
 

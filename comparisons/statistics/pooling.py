@@ -58,18 +58,28 @@ def pooled_rows(comparisons: Sequence[Comparison]) -> list[Pooled]:
     return sorted(rows, key=place)
 
 
-def pooled_pairs(comparisons: Sequence[Comparison]) -> tuple[Pair, ...]:
-    """Every two contenders over all clips on which everybody who was scored at all was scored.
-
-    None where clips were counted differently, or where there is no such clip.
-    """
+def counted_alike(comparisons: Sequence[Comparison]) -> bool:
+    """Whether all scores are of one normaliser and one unit, so that they can be pooled; also if there are none."""
     scores = [column.score for comparison in comparisons for column in comparison.columns if column.score is not None]
-    if len({(score.normaliser, score.normaliser_version, score.unit) for score in scores}) != 1:
+    return len({(score.normaliser, score.normaliser_version, score.unit) for score in scores}) <= 1
+
+
+def shared_clips(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """The clips on which everybody was scored who was scored on any."""
+    scored = [
+        {column.contender.name for column in comparison.columns if column.alignment is not None} for comparison in comparisons
+    ]
+    everybody = set().union(*scored)
+    return tuple(comparison for comparison, here in zip(comparisons, scored, strict=True) if everybody and here == everybody)
+
+
+def pooled_pairs(comparisons: Sequence[Comparison]) -> tuple[Pair, ...]:
+    """Every two contenders over ``shared_clips``; none where clips were counted differently, or where there is no such clip."""
+    shared = shared_clips(comparisons)
+    if not shared or not counted_alike(comparisons):
         return ()
     aligned = [
         {column.contender.name: column.alignment for column in comparison.columns if column.alignment is not None}
-        for comparison in comparisons
+        for comparison in shared
     ]
-    names = list(dict.fromkeys(name for clip in aligned for name in clip))
-    shared = [clip for clip in aligned if all(name in clip for name in names)]
-    return pairs({name: [clip[name] for clip in shared] for name in names}) if shared else ()
+    return pairs({name: [clip[name] for clip in aligned] for name in aligned[0]})

@@ -11,6 +11,10 @@ never parts it: stretches are cut after ``LONGEST_WORDS``. And a normal distribu
 ``FEWEST_FOR_NORMAL`` stretches that tell the systems apart; with fewer, every way to flip the signs of the differences is
 counted (Fisher's randomisation test), which is exact: sc_stats calls three stretches with Z = 2 a difference, of which
 chance gives such a result every second time.
+
+A loop of hundreds of words that nobody said is one stretch, and so one mishap, however long: nothing is known of how often
+there would be another. Two systems that differ by little else can't be told apart then, whatever their rates, and
+``Pair.mishap`` says why.
 """
 
 from __future__ import annotations
@@ -61,6 +65,9 @@ class Pair:
     verdict: Verdict
     method: str | None = None
     """How p was found, in words; None without one."""
+    mishap: str | None = None
+    """Of two who can't be told apart, the name of the one that made one long stretch of errors which is most of the
+    difference, such as a loop; None without such a stretch."""
 
 
 def pairs(contenders: Mapping[str, Sequence[Alignment]]) -> tuple[Pair, ...]:
@@ -148,7 +155,8 @@ def in_words(pair: Pair, labels: Mapping[str, str], *, clips: int = 1) -> str:
     if pair.verdict == "too short":
         return f"Too little speech to tell {first} and {second} apart"
     if pair.verdict == "alike":
-        return f"{first} and {second} can't be told apart {where}"
+        why = f": most of the difference is one long mistake of {labels.get(pair.mishap, pair.mishap)}" if pair.mishap else ""
+        return f"{first} and {second} can't be told apart {where}{why}"
     better, worse = (first, second) if pair.verdict == "first" else (second, first)
     return f"{better} makes fewer errors than {worse} {where}: more than chance would explain ({_chance(pair)})"
 
@@ -204,6 +212,12 @@ def summary(pairs: Sequence[Pair], labels: Mapping[str, str], *, clips: int = 1)
             sentences.append(f"Too little speech to tell {_listed(together, labels)} apart")
         elif len(together) > 1:
             sentences.append(f"{_listed(together, labels)} can't be told apart {_where(clips)}")
+    mishaps = {pair.mishap for pair in pairs}
+    sentences += [
+        f"Many errors of {labels.get(name, name)} are one long mistake, which counts as one when systems are told apart"
+        for name in names
+        if name in mishaps
+    ]
     return tuple(sentences)
 
 
@@ -219,6 +233,7 @@ def _one_after_another(alignments: Sequence[Alignment], apart: int) -> NDArray[n
 def _pair(one: str, other: str, first: NDArray[np.int64], second: NDArray[np.int64], words: int, grain: int) -> Pair:
     differences = segment_differences(first, second, APART_WORDS * grain, LONGEST_WORDS * grain)
     telling = int(np.count_nonzero(differences))
+    mishap = {1: one, -1: other}.get(_mishap(differences, LONGEST_WORDS * grain))
     rate = float(first.sum() - second.sum()) / words
     if telling >= FEWEST_FOR_NORMAL:
         _, p = matched_pairs(differences)
@@ -228,7 +243,16 @@ def _pair(one: str, other: str, first: NDArray[np.int64], second: NDArray[np.int
     else:
         p = sign_flips(differences)
         method = "matched pairs (MAPSSWE), exact"
-    return Pair(one, other, rate, len(differences), p, None, "alike", method)
+    return Pair(one, other, rate, len(differences), p, None, "alike", method, mishap)
+
+
+def _mishap(differences: NDArray[np.int64], most: int) -> int:
+    """Who made one stretch of more than ``most`` errors that is more than half of all that differs: 1 the first, -1 the
+    second, 0 nobody."""
+    sizes = np.abs(differences)
+    longest = int(sizes.argmax()) if len(sizes) else 0
+    is_most = len(sizes) > 0 and sizes[longest] > max(most, int(sizes.sum()) / 2)
+    return int(np.sign(differences[longest])) if is_most else 0
 
 
 def _corrected(tested: Sequence[Pair]) -> tuple[Pair, ...]:
@@ -242,7 +266,8 @@ def _corrected(tested: Sequence[Pair]) -> tuple[Pair, ...]:
         verdict: Verdict = "alike"
         if corrected < SIGNIFICANT:
             verdict = "first" if pair.difference < 0 else "second"
-        done[position] = replace(pair, corrected_p=corrected, verdict=verdict)
+        mishap = pair.mishap if verdict == "alike" else None
+        done[position] = replace(pair, corrected_p=corrected, verdict=verdict, mishap=mishap)
     return tuple(done)
 
 

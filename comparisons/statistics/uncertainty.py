@@ -4,7 +4,7 @@ Words of one clip are not independent: a cough, an accent or a name spoils sever
 never a word, but a block of consecutive words, or a whole clip:
 
     within a clip    blocks of words, circular block bootstrap (Politis and Romano 1992; for error rates of speech
-                     recognition: Liu et al. 2020, "Statistical testing on ASR performance via blockwise bootstrap")
+                     recognition: Liu and Peng 2020, "Statistical testing on ASR performance via blockwise bootstrap")
     several clips    clips (Bisani and Ney 2004, "Bootstrap estimates for confidence intervals in ASR performance
                      evaluation"), of which there must be ``FEWEST_CLIPS``; fewer are resampled in blocks
     few errors       nothing can be drawn that was not seen: a bootstrap of no errors has no width, and of two too little.
