@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import threading
 import time
 from pathlib import Path
@@ -24,6 +26,9 @@ from ui.theme import style_sheet, theme
 VISITORS_AT_ONCE = 16
 """Events of a kind that run at once; they mostly wait for the device, which serves one after another."""
 LONGEST_QUEUE = 64
+MADE_BEFORE_COLLECTING = 100_000
+"""New objects after which Python looks for cycles among them (700 by itself). An hour of speech in eight columns is that
+many words, none of them in a cycle: looking after each 700 takes a third of what drawing them takes."""
 
 
 def build_page(desk: Desk) -> gr.Blocks:
@@ -85,7 +90,19 @@ def serve(settings: Settings) -> NoReturn:
             favicon_path=str(Path(__file__).parent / "assets" / "earshot.svg"),
         )
         threading.Thread(target=lookout.probe, name="probe", daemon=True).start()
+        threading.Thread(target=_settled, name="settled", daemon=True).start()
         while True:
             time.sleep(3600)
     finally:
         pool.close()  # and not the page: closing that waits for whoever is still being served
+
+
+def _settled() -> None:
+    """Once the page stands: what its first event would wait for, and the end of looking for garbage in what stays."""
+    with contextlib.suppress(Exception):  # Gradio asks it for its backend at each event, if it is there
+        import matplotlib
+
+        matplotlib.get_backend()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(MADE_BEFORE_COLLECTING, 20, 20)
