@@ -31,6 +31,12 @@ def test_an_empty_field_is_no_reference_and_forgets_what_filled_it() -> None:
     assert current("", filled) is None
 
 
+def test_an_empty_field_is_a_reference_for_who_said_that_nothing_was_said() -> None:
+    silent = Filled(Reference(""), "what stood there", "silence")
+    assert current(" ", silent) == Reference("")
+    assert current("but it was", silent) == Reference("but it was")
+
+
 def test_typed_words_are_a_reference_of_nobody() -> None:
     assert current(" so it was ", None) == Reference("so it was")
 

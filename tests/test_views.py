@@ -138,6 +138,13 @@ def test_two_contenders_are_told_apart_in_words_or_it_is_said_why_not() -> None:
     assert "Too little speech to tell One and Two apart" in views.verdicts(finished)
 
 
+def test_key_terms_that_nobody_can_have_missed_are_named() -> None:
+    finished = replace(after(comparison("one"), ok("one", "hello")), key_terms=("hello", "<b>Berlin</b>"))
+    assert "This key term stands nowhere in the reference" in views.verdicts(finished)
+    assert "&lt;b&gt;Berlin" in views.verdicts(finished)
+    assert views.verdicts(replace(finished, key_terms=("hello",))) == ""
+
+
 def test_of_a_long_text_the_changes_are_shown_and_not_all_of_it() -> None:
     long = " ".join(["word"] * 500 + ["Doctor", "isn't"] + ["word"] * 500)
     shown = after(comparison("one", reference=long), ok("one", "hello, world"))
@@ -156,6 +163,7 @@ def test_the_line_under_the_reference_says_what_can_be_said_alone() -> None:
     assert "Restore what it was" in edited
     assert "flatters" not in edited
     assert "flatters" in views.reference_mark(Reference.seeded("so", "one", "One"))
+    assert "Nothing was said" in views.reference_mark(Reference(""))
 
 
 def test_a_column_keeps_its_place_and_shows_where_it_stands() -> None:

@@ -240,7 +240,8 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     def again(event: gr.EventData, last: Seen | None, by: str, request: gr.Request) -> Iterator[Update]:
         if last is None:
             return
-        if desk.is_busy(request.session_hash):
+        # Whoever presses the moment that the last one is done finds it done.
+        if desk.is_busy(request.session_hash, patience_seconds=5.0 if last.comparison.finished else 0.0):
             yield {status: "The others are still running: try again when they are done"}
             return
         old = last.comparison
@@ -288,9 +289,9 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         now = Seen(comparison, last.path, cast(Order, by), held)
         return results.drawn(now, beside(comparison, now.order, held, last.path))
 
-    def use(event: gr.EventData, last: Seen | None, path: str | None, text: str, request: gr.Request) -> Update:
+    def use(event: gr.EventData, last: Seen | None, path: str | None, text: str) -> Update:
         """What a system heard becomes the reference, for a person to correct."""
-        if last is None or desk.is_busy(request.session_hash):
+        if last is None or not last.comparison.finished:
             return {status: "Some are still running: take a text when they are done"}
         if path != last.path:
             return {status: "These results are of another clip: compare this one first."}

@@ -66,7 +66,8 @@ class Desk:
         self.conversations = Conversations(pool, self.clip, show_logs=settings.show_logs)
         self._templates = Templates.of(settings)
         self._pool = pool
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        """Tells whoever waits for it that a comparison has ended."""
         self._running: dict[str, list[Cancels]] = {}
 
     def offers(self, added: Sequence[str] = ()) -> list[tuple[RunnerSpec, Availability]]:
@@ -223,6 +224,7 @@ class Desk:
                 self._running[key].remove(cancels)
                 if not self._running[key]:
                     del self._running[key]
+                self._lock.notify_all()
 
     def leave(self, session: str | None) -> None:
         """A visitor has left: what runs for them is stopped, what is kept of their conversations is forgotten."""
@@ -252,9 +254,14 @@ class Desk:
             return replace(event, result=replace(event.result, log=()))
         return event
 
-    def is_busy(self, session: str | None) -> bool:
+    def is_busy(self, session: str | None, patience_seconds: float = 0.0) -> bool:
+        """Whether comparisons of a session are running.
+
+        Args:
+            patience_seconds: how long to wait for their end.
+        """
         with self._lock:
-            return (session or "") in self._running
+            return not self._lock.wait_for(lambda: (session or "") not in self._running, patience_seconds)
 
     def stop(self, session: str | None, name: str | None = None) -> None:
         """Cancel one contender of a session's comparisons, or all."""

@@ -21,7 +21,7 @@ LARGEST_FILE = 20_000_000
 """Bytes; a manifest of ten thousand clips has a few million."""
 
 Update = dict[Any, Any]
-Of = Literal["sample", "system"]
+Of = Literal["sample", "system", "silence"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Filled:
     before: str
     """What stood in the field until then."""
     of: Of | None = None
-    """Whose words they are, where another clip cannot have them."""
+    """Whose words they are, where another clip cannot have them; "silence" are none, because nothing was said."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class ReferenceField:
 
     text: gr.Textbox
     file: gr.UploadButton
+    silence: gr.Button
     mark: gr.HTML
     filled: gr.State
     """``Filled``, or None while a person alone has written there."""
@@ -51,6 +52,7 @@ class ReferenceField:
         return [self.text, self.mark, self.filled]
 
     def fill(self, reference: Reference, before: str = "", of: Of | None = None) -> Update:
+        of = of if reference.text else "silence"
         return {
             self.text: reference.text,
             self.filled: Filled(reference, before, of),
@@ -76,7 +78,11 @@ class ReferenceField:
         def back(filled: Filled | None) -> Update:
             return {**self.emptied(), self.text: filled.before if filled is not None else ""}
 
+        def silent(text: str) -> Update:
+            return self.fill(Reference(""), before=text)
+
         return [
+            self.silence.click(silent, self.text, self.outputs, **quiet),
             self.mark.restore(restored, self.filled, self.outputs, **quiet),
             self.mark.back(back, self.filled, self.outputs, **quiet),
             self.mark.empty(self.emptied, None, self.outputs, **quiet),
@@ -99,15 +105,18 @@ def reference_field() -> ReferenceField:
         file = gr.UploadButton(
             "From a file", file_types=FILE_TYPES, type="filepath", size="sm", scale=0, min_width=100, elem_id="es-text-file"
         )
-    return ReferenceField(text, file, reference_mark(), filled)
+        silence = gr.Button("Nothing was said", size="sm", scale=0, min_width=130, elem_id="es-silence")
+    return ReferenceField(text, file, silence, reference_mark(), filled)
 
 
 def current(text: str, filled: Filled | None) -> Reference | None:
-    """The reference that the field holds; None where it is empty.
+    """The reference that the field holds; None where it is empty, but for somebody who said that nothing was said.
 
     What a field was filled with stays known while a person edits it, so that the edited text is still seeded.
     """
     text = text.strip()
+    if filled is not None and filled.of == "silence":
+        return Reference(text) if text else filled.reference
     if not text:
         return None
     return Reference(text) if filled is None else filled.reference.edited(text)

@@ -235,11 +235,17 @@ def verdicts(comparison: Comparison) -> str:
     labels = {column.contender.name: column.contender.label for column in comparison.columns}
     agreed = [name for name, share in agreements(comparison).items() if share is not None]
     sentences = summary_of_pairs(comparison.pairs, labels) if comparison.pairs else ()
-    if not sentences and not (comparison.finished and len(agreed) > 1):
+    agree = not sentences and comparison.finished and len(agreed) > 1
+    if not (sentences or agree or comparison.unsaid_key_terms):
         return ""
     method = next((pair.method for pair in comparison.pairs if pair.method), None)
     return _template("verdicts.html").render(
-        sentences=sentences, method=method, many=len(comparison.pairs) > 1, reference=comparison.reference
+        sentences=sentences,
+        agree=agree,
+        unsaid=comparison.unsaid_key_terms,
+        method=method,
+        many=len(comparison.pairs) > 1,
+        reference=comparison.reference,
     )
 
 
@@ -305,7 +311,7 @@ def apology() -> str:
 
 def reference_mark(reference: Reference, can_go_back: bool = False) -> str:
     """What stands under the reference field; "" where there is nothing to say of the reference."""
-    if reference.seed is None and not reference.is_edited and not can_go_back:
+    if reference.text and reference.seed is None and not reference.is_edited and not can_go_back:
         return ""
     return _template("reference.html").render(reference=reference, can_go_back=can_go_back)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser import chromium
 from tests.serving import Served, serving
@@ -22,6 +22,7 @@ def browser() -> Iterator[Browser]:
     found = chromium.find()
     if found is None:
         pytest.skip("no Chromium here: python -m tests.browser.chromium installs one")
+    expect.set_options(timeout=20_000)  # a busy machine draws late
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(chromium.FLAGS))
         yield browser

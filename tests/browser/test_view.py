@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,6 @@ LONG_CLIP_SECONDS = 60.0
 def timed(*words: tuple[str, float, float]) -> list[dict[str, Any]]:
     """Steps of a script: a transcript whose words have times."""
     return [{"say": " ".join(text for text, _, _ in words)}, {"words": [[*word, None] for word in words]}]
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    """A busy machine draws late."""
-    expect.set_options(timeout=20_000)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +126,9 @@ def test_errors_are_walked_by_keys_that_leave_fields_alone(visit: Visit, long_cl
     assert marks(view, 1) == ["s Monday."]
     expect(view.locator(".es-c:not(.es-view-legend *)")).to_have_text(["week end (for: weekend)"])
     count = view.locator(".es-count")
-    expect(count).to_have_text("4 errors")
+    expect(count).to_have_text("4 places")
     page.keyboard.press("n")
-    expect(count).to_have_text("1 of 4 errors")
+    expect(count).to_have_text("1 of 4 places")
     expect(view.locator(".es-cell .es-at")).to_contain_text(["anybody."])
     expect(view.locator(".es-anchor .es-at")).to_have_text(["everybody."])
     expect(view.locator(".es-told")).to_contain_text("the reference has “everybody.”")
@@ -144,10 +136,10 @@ def test_errors_are_walked_by_keys_that_leave_fields_alone(visit: Visit, long_cl
     expect(view.locator(".es-cell .es-at")).to_contain_text(["week end"])
     page.keyboard.press("p")
     page.keyboard.press("p")
-    expect(count).to_have_text("4 of 4 errors")  # before the first comes the last
+    expect(count).to_have_text("4 of 4 places")  # before the first comes the last
     expect(view.locator(".es-cell .es-at")).to_contain_text(["your"])
     page.locator("#es-reference textarea").press_sequentially("np?")
-    expect(count).to_have_text("4 of 4 errors")
+    expect(count).to_have_text("4 of 4 places")
     expect(page.locator("dialog[open]")).to_have_count(0)
 
 
@@ -163,10 +155,10 @@ def test_the_keys_are_told_and_can_be_kept_to_the_transcripts(visit: Visit, long
     expect(dialog).to_be_hidden()
     page.locator("#es-go").focus()
     page.keyboard.press("n")
-    expect(view.locator(".es-count")).to_have_text("1 error")
+    expect(view.locator(".es-count")).to_have_text("1 place")
     view.locator(".es-rows").focus()
     page.keyboard.press("n")
-    expect(view.locator(".es-count")).to_have_text("1 of 1 error")
+    expect(view.locator(".es-count")).to_have_text("1 of 1 place")
     page.keyboard.press("?")
     dialog.get_by_role("checkbox").check()
     dialog.get_by_role("button", name="Close").click()
@@ -189,7 +181,7 @@ def test_only_what_differs_or_is_wrong_is_shown(visit: Visit, long_clip: Path, t
     expect(shown).to_contain_text(["Wrong in both", "Only one"])
     view.get_by_role("button", name="Where they differ").click()
     expect(shown).to_contain_text(["Only one"])
-    expect(view.locator(".es-count")).to_have_text("1 error")
+    expect(view.locator(".es-count")).to_have_text("1 place")
     page.keyboard.press("f")
     page.keyboard.press("f")
     expect(view.get_by_role("button", name="All", exact=True)).to_have_attribute("aria-pressed", "true")
@@ -207,7 +199,7 @@ def test_without_a_reference_the_majority_is_the_measure_and_any_text_can_be_the
     expect(chooser).to_have_value("majority")
     assert [marks(view, side) for side in range(3)] == [[], [], ["s boats"]]
     expect(view.locator(".es-anchor")).to_contain_text("notes2/3")
-    expect(view.locator(".es-count")).to_have_text("1 difference")
+    expect(view.locator(".es-count")).to_have_text("1 place")
     expect(view).to_contain_text("agreement, not accuracy")
     chooser.select_option(systems[2])
     expect(view.locator(".es-side")).to_have_count(2)

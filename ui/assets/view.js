@@ -11,6 +11,7 @@ const legend = view.querySelector(".es-view-legend");
 const chooser = view.querySelector("select");
 const useMajority = view.querySelector(".es-use-majority");
 const FIRST_PASSAGES = 10;
+const MANY_PASSAGES = 60; // from so many on, what is off the screen is not laid out
 const FILTERS = ["all", "differ", "wrong"];
 const NOTHING = { differ: "They say the same everywhere.", wrong: "No errors." };
 
@@ -29,10 +30,7 @@ let handsOff = 0; // somebody scrolled: do not follow the playing word until the
 const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const say = (text) => { told.textContent = text; };
 const isReference = () => value.kind === "reference";
-const wordFor = (number) => {
-  const [one, many] = isReference() ? ["error", "errors"] : ["difference", "differences"];
-  return number === 1 ? one : many;
-};
+const wordFor = () => (isReference() ? "error" : "difference");
 
 const drawHeads = () => {
   heads.replaceChildren();
@@ -58,6 +56,27 @@ const drawHeads = () => {
   }
 };
 
+// How high a passage will be, before it is laid out: close enough that nothing jumps while somebody scrolls.
+let room = { width: 0, isStacked: false };
+const LINE_PX = 23.3;
+const LETTER_PX = 7.8;
+const measureRoom = () => {
+  const width = list.clientWidth || rows.clientWidth;
+  const isStacked = window.matchMedia("(max-width: 760px)").matches;
+  room = { width: Math.max(120, (isStacked ? width : width / value.sides.length) - 32), isStacked };
+};
+const linesOf = (words, width) => {
+  let length = 0;
+  for (const word of words) length += word[0].length + 1;
+  return Math.max(1, Math.ceil((length * LETTER_PX * 1.08) / width)); // a line breaks before its last word
+};
+const guessedHeight = (anchor, cells) => {
+  const lines = cells.map((words) => linesOf(words, room.width));
+  const below = room.isStacked ? lines.reduce((sum, count) => sum + count * LINE_PX + 23, 0) : Math.max(...lines) * LINE_PX;
+  const above = linesOf(anchor, room.isStacked ? room.width : list.clientWidth - 80);
+  return Math.round(23 + above * LINE_PX + below);
+};
+
 const drawPassage = (number) => {
   const [start, , anchor, cells] = value.passages[number];
   const node = make("article", "es-passage");
@@ -65,8 +84,10 @@ const drawPassage = (number) => {
   const { wrong, differ } = lookAt(cells);
   node.classList.toggle("es-is-wrong", wrong);
   node.classList.toggle("es-is-differ", differ);
-  const longest = Math.max(anchor.length / value.sides.length, ...cells.map((words) => words.length));
-  node.style.containIntrinsicSize = `auto none auto ${48 + 23 * Math.ceil(longest / 5)}px`;
+  if (value.passages.length > MANY_PASSAGES) {
+    node.classList.add("es-late");
+    node.style.containIntrinsicSize = `auto none auto ${guessedHeight(anchor, cells)}px`;
+  }
 
   const line = make("div", "es-anchor");
   line.dir = "auto";
@@ -143,7 +164,8 @@ const isShown = (number) => {
 
 const countPlaces = () => {
   const number = place < 0 ? "" : `${place + 1} of `;
-  count.textContent = `${number}${places.length} ${wordFor(places.length)}`;
+  count.textContent = `${number}${places.length} ${places.length === 1 ? "place" : "places"}`;
+  count.title = `Where at least one text has ${isReference() ? "an error" : "a difference"}: what stands at one place is walked at once`;
 };
 
 const setFilter = (name) => {
@@ -307,8 +329,8 @@ const drawControls = () => {
   view.querySelector(".es-filter").hidden = !hasPlaces;
   view.querySelector("[data-filter=wrong]").textContent = isReference() ? "Only errors" : "Only differences";
   view.querySelector("[data-filter=differ]").hidden = value.sides.length < 2;
-  view.querySelector(".es-before").setAttribute("aria-label", `Previous ${wordFor(1)}`);
-  view.querySelector(".es-next").setAttribute("aria-label", `Next ${wordFor(1)}`);
+  view.querySelector(".es-before").setAttribute("aria-label", `Previous ${wordFor()}`);
+  view.querySelector(".es-next").setAttribute("aria-label", `Next ${wordFor()}`);
 };
 
 const draw = () => {
@@ -347,6 +369,7 @@ const drawValue = (next) => {
   }
   hearing.columns = [...value.sides, null].map(timeline);
   drawHeads();
+  measureRoom();
   drawControls();
   drawLegend();
   drawMap(value);
