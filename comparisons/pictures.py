@@ -163,44 +163,49 @@ def _kinds(rated: Sequence[_Rated]) -> Picture | None:
 
 
 def times_picture(comparison: Comparison, view: SideBySide | None = None) -> Picture | None:
-    """How many errors each system makes in each part of the clip; None without a rate.
+    """Where in the clip each system is wrong, and how many errors it makes in all; None without a rate.
+
+    A wrong place is a mark of the transcript. It may hold several errors, so these are not the bars' sum but the score's.
 
     Args:
         view: as for ``pictures``.
     """
-    scored = {column.contender.name for column in comparison.columns if column.score and column.score.headline[1] is not None}
+    scored = {
+        column.contender.name: column.score.errors
+        for column in comparison.columns
+        if column.score and column.score.headline[1] is not None
+    }
     if not scored or comparison.seconds <= 0:
         return None
     view = view or side_by_side(replace(comparison, columns=ordered(comparison)), REFERENCE)
-    rows: list[tuple[str, list[int]]] = []
+    rows: list[tuple[str, int, list[int]]] = []
     for number, side in enumerate(view.sides):
         if side.name in scored:
             bins = [0] * BINS
             for at in _error_times(view, number):
                 bins[min(BINS - 1, max(0, int(BINS * at / comparison.seconds)))] += 1
-            rows.append((_short(side.label), bins))
+            rows.append((_short(side.label), scored[side.name], bins))
     height = 42.0 * len(rows) + 34
     figure, axes = canvas(height, left=16, right=16, top=4, bottom=32)
     axes.set_xlim(0, comparison.seconds)
     axes.set_ylim(len(rows), 0)
-    most = max(1, *(max(bins) for _, bins in rows))
+    most = max(1, *(max(bins) for _, _, bins in rows))
     texts = scale(axes, "x", _clock_steps(comparison.seconds), figures.clock, grid=False)
     step = comparison.seconds / BINS
     edges = [step * number for number in range(BINS + 1)]
     said = []
-    for row, (label, bins) in enumerate(rows):
+    for row, (label, total, bins) in enumerate(rows):
         floor = row + 0.96
         axes.stairs([floor - 0.58 * count / most for count in bins], edges, baseline=floor, fill=True, color=colour("accent"))
         axes.plot([0, comparison.seconds], [floor, floor], color=colour("line"), linewidth=0.8)
         texts |= place_text(axes, f"label{row}", label, 0.0, row + 0.2, ha="left", va="center", on="row")
-        total = sum(bins)
         worst = max(range(BINS), key=bins.__getitem__)
         most_at = f", most around {figures.clock(step * worst)}" if bins[worst] > 1 else ""
         texts |= place_text(
             axes, f"counts{row}", f"{total}{most_at}", 1.0, row + 0.2, ha="right", va="center", on="row", tone="soft"
         )
         said.append(f"{label}: {figures.counted(total, 'error')}{most_at}")
-    texts |= place_text(axes, "x", f"errors in each {figures.seconds(step)} of the clip", 0.5, 4 / height, tone="soft")
+    texts |= place_text(axes, "x", f"wrong places in each {figures.seconds(step)} of the clip", 0.5, 4 / height, tone="soft")
     return _picture("times", "Where the errors are", figure, texts, "; ".join(said))
 
 

@@ -72,6 +72,7 @@ class Written:
 
     @cached_property
     def names(self) -> list[Run]:
+        """Each name with its tokens; names of which the normaliser leaves nothing are left out."""
         return [run for run in map(self.run, self.wording.names) if run[1] < run[2]]
 
     @cached_property
@@ -97,6 +98,7 @@ class Written:
 
     @cached_property
     def words(self) -> Words:
+        """The raw words that became tokens of their own, which no other word shares."""
         raw = self.wording.words
         first, last = self._tokens_of(raw.starts, raw.ends)
         # "twenty one" may have one token: then nobody knows whose it is.
