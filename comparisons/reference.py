@@ -11,7 +11,7 @@ from pathlib import PurePath
 from comparisons.align import steps
 from comparisons.normalise import is_spaced
 from comparisons.references.captions import captions, look_like_captions
-from comparisons.references.manifests import entries, of_clip
+from comparisons.references.manifests import entries, of_clips
 from runners.base import Segment
 
 SUFFIXES = (".txt", ".srt", ".vtt", ".json", ".jsonl")
@@ -108,8 +108,7 @@ def read_references(content: bytes, name: str, sources: Sequence[str | None]) ->
         segments = captions(text)
         found = [Reference("\n".join(segment.text for segment in segments), segments)] * len(sources)
     elif suffix in (".json", ".jsonl") or (suffix != ".txt" and text.lstrip().startswith(("{", "["))):
-        told = entries(text)
-        its = [of_clip(told, source) for source in sources]
+        its = of_clips(entries(text), sources)
         found = [Reference(entry.text, entry.segments, entry.seed, entry.seed_label, entry.original) for entry in its]
     else:
         found = [Reference(text.strip())] * len(sources)

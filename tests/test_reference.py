@@ -279,6 +279,8 @@ def test_times_that_are_no_times_are_unknown() -> None:
         ("[1]", "Entry 1 is not an object"),
         ("3\n4", "Line 1 is not an object"),
         ('{"audio": "a.wav", "words": 3}', r"The file has no text: none of its keys \(audio, words\)"),
+        ('{"text": 3}', "The file has no text: what its key text holds is not in quotes."),
+        ('{"audio": "a.wav", "text": null}', "what its key text holds is not in quotes"),
         (lines({"text": "a"}, {"text": "b"}), "2 texts and does not say which file each belongs to"),
         (lines({"file": "a.wav", "text": "a"}, {"file": "a.wav", "text": "b"}), r"2 texts of a\.wav and does not say when"),
         (lines({"file": "x/a.wav", "text": "a"}, {"file": "y/a.wav", "text": "b"}), r"Several .* could be a\.wav: x/a"),

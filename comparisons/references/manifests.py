@@ -64,34 +64,45 @@ def entries(text: str) -> tuple[Entry, ...]:
     return tuple(found)
 
 
-def of_clip(found: Sequence[Entry], source: str | None) -> Entry:
-    """What the entries say of one clip; several stretches of it become segments.
+def of_clips(found: Sequence[Entry], sources: Sequence[str | None]) -> list[Entry]:
+    """What the entries say of some clips; several stretches of a clip become segments.
 
     Args:
-        source: file name of the clip; None takes the only one they are about.
+        sources: file name of each clip; None takes the only one they are about.
 
     Raises:
-        ValueError: they say nothing of it, or it is not clear what; the message says what to do.
+        ValueError: they say nothing of a clip, or it is not clear what; the message says what to do.
     """
     named = [entry for entry in found if entry.source is not None]
     if not named:
-        return _whole(found, "and does not say which file each belongs to: give each a key audio_filepath")
-    paths = list(dict.fromkeys(entry.source for entry in named if entry.source is not None))
+        return [_whole(found, "and does not say which file each belongs to: give each a key audio_filepath")] * len(sources)
+    told: dict[str, list[Entry]] = {}  # by path
+    for entry in named:
+        told.setdefault(entry.source or "", []).append(entry)
+    if None in sources and len(told) > 1:
+        raise ValueError(f"It is about several files: {_names(list(told))}. Choose the clip first.")
+    alike: list[dict[str, list[str]]] = []  # for each likeness, paths by what they share
+    for likeness in _LIKENESSES:
+        alike.append({})
+        for path in told:
+            alike[-1].setdefault(likeness(_name(path)), []).append(path)
+    return [_of_clip(told, alike, source) for source in sources]
+
+
+def _of_clip(told: Mapping[str, Sequence[Entry]], alike: Sequence[Mapping[str, Sequence[str]]], source: str | None) -> Entry:
     if source is None:
-        if len(paths) > 1:
-            raise ValueError(f"It is about several files: {_names(paths)}. Choose the clip first.")
-        return _whole(named, "of one file and does not say when each starts: give each a key offset")
+        (its_only,) = told.values()
+        return _whole(its_only, "of one file and does not say when each starts: give each a key offset")
     wanted = _name(source)
-    names = [_name(path) for path in paths]
-    for alike in _LIKENESSES:
-        its = [path for path, name in zip(paths, names, strict=True) if alike(name) == alike(wanted) != ""]
+    for likeness, paths in zip(_LIKENESSES, alike, strict=True):
+        shared = likeness(wanted)
+        its = paths.get(shared, ()) if shared else ()
         if len(its) > 1:
             several = ", ".join(map(_shown, its[:5]))
             raise ValueError(f"Several of its files could be {_shown(wanted)}: {several}. Leave in it the one that is.")
         if its:
-            told = [entry for entry in named if entry.source == its[0]]
-            return _whole(told, f"of {_shown(wanted)} and does not say when each starts: give each a key offset")
-    raise ValueError(f"It says nothing of {_shown(wanted)}. It is about: {_names(paths)}.")
+            return _whole(told[its[0]], f"of {_shown(wanted)} and does not say when each starts: give each a key offset")
+    raise ValueError(f"It says nothing of {_shown(wanted)}. It is about: {_names(list(told))}.")
 
 
 def _values(text: str) -> list[tuple[str, Any]]:
@@ -123,6 +134,8 @@ def _entry(value: Mapping[str, Any], place: str) -> Entry:
     segments = tuple(segment for segment in segments if segment.text)
     text = next((value[key] for key in TEXT_KEYS if isinstance(value.get(key), str)), None)
     if text is None and not stretches:
+        if key := next((key for key in TEXT_KEYS if key in value), None):
+            return Entry("", _file(value), fault=f"{_upper(place)} has no text: what its key {key} holds is not in quotes.")
         keys = ", ".join(_shown(key) for key in list(value)[:8])
         fault = f"{_upper(place)} has no text: none of its keys ({keys}) is one of {', '.join(TEXT_KEYS)}."
         return Entry("", _file(value), fault=fault)
