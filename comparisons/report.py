@@ -172,6 +172,8 @@ def _clip_text(comparison: Comparison, by: Order) -> str:
     lines += [f"  note: {_clean(warning)}" for warning in comparison.warnings]
     if said := _whence(comparison):
         lines.append(f"  {_clean(said)}")
+    if comparison.key_terms and comparison.reference is None:
+        lines.append("  key terms are looked for in a reference, and there is none")
     if comparison.unsaid_key_terms:
         lines.append(f"  key terms that the reference does not have: {_clean(', '.join(comparison.unsaid_key_terms))}")
     columns, agreed = ordered(comparison, by), agreements(comparison)
@@ -242,6 +244,8 @@ def _measured(column: Column) -> list[str]:
             lacks = f" (without {', '.join(kept.missing)})" if kept.missing and name == "key_terms" else ""
             balance = f" (F1 {figures.percent(kept.f1)})" if kept.f1 is not None else ""
             parts.append(f"{name.replace('_', ' ')} {kept.kept} of {kept.of}{lacks}{balance}")
+    if column.alignment is not None and column.alignment.compounds:
+        parts.append(figures.counted(len(column.alignment.compounds), "split or joined word"))
     if measured.longest_wrong is not None:
         wrong = measured.longest_wrong
         parts.append(f"longest wrong stretch {figures.counted(wrong.words, wrong.unit)}")

@@ -531,7 +531,15 @@ def test_a_term_that_the_reference_does_not_have_is_named(long: Comparison) -> N
     assert "The reference does not have Zolpidem: not counted." in Page(report.to_html(long)).text
     without = with_reference(long, None)
     assert without.unsaid_key_terms == ()
-    assert "does not have" not in report.to_table(without)
+    for text in (report.to_table(without), Page(report.to_html(without)).text):
+        assert "does not have" not in text
+        assert "ey terms are looked for in a reference, and there is none" in text
+
+
+def test_split_words_are_told_under_the_table() -> None:
+    table = report.to_table(compared("the week end is here", ran(SPHINX, "the weekend is hear")))
+    assert "2 0 1 of 5" in table
+    assert "1 split or joined word · " in table
 
 
 def test_an_empty_reference_has_no_rate_and_nothing_else_is_to_blame() -> None:
