@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import pytest
 
 LIMIT_SECONDS = 90
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,3 +41,13 @@ def finished(module: str, folder: Path, *arguments: str, **settings: str) -> tup
     finally:
         child.kill()
     return child.returncode, out, err
+
+
+def refused(main: Callable[[Sequence[str]], int], arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command says on standard error as it refuses its arguments, with exit code 2 and nothing else said."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    return said.err

@@ -426,12 +426,7 @@ def test_wrong_usage_is_explained_with_exit_code_2(
     (tmp_path / "broken.jsonl").write_text('{"audio_filepath": "x.wav", "text"')
     (tmp_path / "bad.srt").write_text("1\n00:00:00,000 --> never\nhello")
     (tmp_path / "sound.txt").write_bytes(b"RIFF\0\0\0\0WAVE")
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
-    said = capsys.readouterr()
-    assert says in said.err
-    assert said.out == ""
+    assert says in commands.refused(main, arguments, capsys)
 
 
 def test_a_wrong_setting_is_explained(
@@ -439,7 +434,4 @@ def test_a_wrong_setting_is_explained(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EARSHOT_DEVICE", "abacus")
-    with pytest.raises(SystemExit) as ended:
-        main(["x.wav", "--runners", "scripted"])
-    assert ended.value.code == 2
-    assert "EARSHOT_DEVICE" in capsys.readouterr().err
+    assert "EARSHOT_DEVICE" in commands.refused(main, ["x.wav", "--runners", "scripted"], capsys)
