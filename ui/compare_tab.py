@@ -327,14 +327,17 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     sample.input(take_sample, sample, [clip, language, *truth.outputs], **one_by_one)
     gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, absent, status], **quiet)
 
-    redrawn: dict[str, Any] = {"fn": redraw, "inputs": held, "outputs": shown, **quiet}
+    # One after another, because a dropdown of Gradio's tells of a choice twice: the second finds that nothing has changed.
+    in_turn = {**quiet, "concurrency_id": "es-redraw", "concurrency_limit": 1}
+    redrawn: dict[str, Any] = {"fn": redraw, "inputs": held, "outputs": shown, **in_turn}
 
     def then_redrawn(event: Any) -> None:
         results.then_folds(event.then(**redrawn), quiet)
 
     then_redrawn(go.click(run, [clip, *reference, language, *ruled, cards, store], [*shown, results.against], **quiet))
     then_redrawn(results.board.again(again, [results.seen, order], shown, **quiet))
-    then_redrawn(gr.on([order.input, normaliser.input, metric.input, terms.blur, terms.submit], None, None, None, **quiet))
+    rules = [order.input, normaliser.input, metric.input, terms.blur, terms.submit]
+    results.then_folds(gr.on(rules, **redrawn, trigger_mode="always_last"), quiet)
     then_redrawn(truth.text.blur(truth.marked, reference, [truth.mark, truth.filled], **one_by_one))
     then_redrawn(truth.file.upload(read_reference, [truth.file, clip, truth.text], [*truth.outputs, status], **one_by_one))
     for pressed in truth.pressed(one_by_one):
