@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -14,6 +15,9 @@ from comparisons.pictures import pictures
 from ui import views
 
 log = logging.getLogger(__name__)
+
+ONE_BY_ONE: Mapping[str, Any] = MappingProxyType({"concurrency_id": "es-folds", "concurrency_limit": 1})
+"""Who opens a fold the moment that the last system is done: whichever comes second, opening or result, sees the first."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,14 @@ class Fold:
     is_open: gr.State
     draw: Callable[[Comparison], str]
 
-    def drawn(self, last: Any, is_open: bool = True) -> str:
+    def drawn(self, last: Any, is_open: bool = True) -> Any:
         """
         Args:
             last: ``ui.results.Seen`` or None.
         """
-        if last is None or not is_open or not last.comparison.finished:
+        if not is_open:
+            return gr.skip()  # whoever opens it gets it drawn
+        if last is None or not last.comparison.finished:
             return ""
         try:
             return self.draw(last.comparison)
@@ -40,12 +46,13 @@ class Fold:
 
     def wire(self, seen: gr.State, quiet: Mapping[str, Any]) -> None:
         """Draw it when it is opened."""
+        quiet = {**quiet, **ONE_BY_ONE}
         self.accordion.expand(lambda last: (self.drawn(last), True), seen, [self.html, self.is_open], **quiet)
         self.accordion.collapse(lambda: False, None, self.is_open, **quiet)
 
     def after(self, event: Any, seen: gr.State, quiet: Mapping[str, Any]) -> Any:
         """Draw it anew if it is open, after an event; returns the event after that."""
-        return event.then(self.drawn, [seen, self.is_open], self.html, **quiet)
+        return event.then(self.drawn, [seen, self.is_open], self.html, **{**quiet, **ONE_BY_ONE})
 
 
 def fold(label: str, elem_id: str, draw: Callable[[Comparison], str]) -> Fold:

@@ -363,10 +363,8 @@ const drawValue = (next) => {
   const [top, left] = [rows.scrollTop, rows.scrollLeft];
   if (!isSame) place = passage = -1;
   else if (before.against !== value.against || before.sides.length !== value.sides.length) place = -1;
-  if (!isSame) {
-    setLoop(null);
-    say("");
-  }
+  if (!isSame) setLoop(null);
+  say(""); // what was said of a place may not be so any more
   hearing.columns = [...value.sides, null].map(timeline);
   drawHeads();
   measureRoom();
