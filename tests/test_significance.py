@@ -279,5 +279,19 @@ def test_a_mishap_is_told_once_among_many() -> None:
     told = summary(found, LABELS)
     assert told == (
         "Ada, Bob, Cy and Di can't be told apart on this clip",
-        "Many errors of Di are one long mistake, which counts as one when systems are told apart",
+        "Many errors of Di are one long mistake, which weighs little when systems are told apart",
     )
+
+
+def test_a_loop_hides_nothing_else() -> None:
+    worse = Alignment.of(
+        [("said", "heard" if word % 10 == 0 else "said") for word in range(600)]
+        + [(None, "again") for _ in range(600)]
+        + [("said", "said") for _ in range(20)]
+    )
+    better = only({"a": [spoken(set(), 620)], "b": [worse]})
+    assert (better.verdict, better.mishap) == ("first", None)
+    most = set(range(0, 600, 5))
+    turned = only({"a": [spoken(most, 620)], "b": [worse]})  # b is better but for its loop
+    assert turned.difference < 0
+    assert (turned.verdict, turned.p, turned.mishap) == ("alike", 1.0, "b")

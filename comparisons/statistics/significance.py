@@ -6,15 +6,16 @@ same reference, which falls into stretches wherever two words in a row are right
 nothing of those in the next. In each stretch with an error, the errors of one system less those of the other are one
 measurement. Where the systems are equally good, the mean of these is 0.
 
-Two things differ from sc_stats. A clip is one utterance here, perhaps an hour long, and a system that is wrong all along
+Three things differ from sc_stats. A clip is one utterance here, perhaps an hour long, and a system that is wrong all along
 never parts it: stretches are cut after ``LONGEST_WORDS``. And a normal distribution is only trusted with
 ``FEWEST_FOR_NORMAL`` stretches that tell the systems apart; with fewer, every way to flip the signs of the differences is
 counted (Fisher's randomisation test), which is exact: sc_stats calls three stretches with Z = 2 a difference, of which
 chance gives such a result every second time.
 
-A loop of hundreds of words that nobody said is one stretch, and so one mishap, however long: nothing is known of how often
-there would be another. Two systems that differ by little else can't be told apart then, whatever their rates, and
-``Pair.mishap`` says why.
+And no stretch weighs more than ``LONGEST_WORDS`` errors. A loop of hundreds of words that nobody said is one stretch, and so
+one mishap, however long: nothing is known of how often there would be another. At its full weight it would hide whatever
+else differs. (What is as likely to be d as -d still is so when it is cut at the same size on both sides.) Where the mishap
+alone makes the rates differ, or differ the other way, the two can't be told apart, and ``Pair.mishap`` says why.
 """
 
 from __future__ import annotations
@@ -214,7 +215,7 @@ def summary(pairs: Sequence[Pair], labels: Mapping[str, str], *, clips: int = 1)
             sentences.append(f"{_listed(together, labels)} can't be told apart {_where(clips)}")
     mishaps = {pair.mishap for pair in pairs}
     sentences += [
-        f"Many errors of {labels.get(name, name)} are one long mistake, which counts as one when systems are told apart"
+        f"Many errors of {labels.get(name, name)} are one long mistake, which weighs little when systems are told apart"
         for name in names
         if name in mishaps
     ]
@@ -233,16 +234,20 @@ def _one_after_another(alignments: Sequence[Alignment], apart: int) -> NDArray[n
 def _pair(one: str, other: str, first: NDArray[np.int64], second: NDArray[np.int64], words: int, grain: int) -> Pair:
     differences = segment_differences(first, second, APART_WORDS * grain, LONGEST_WORDS * grain)
     telling = int(np.count_nonzero(differences))
-    mishap = {1: one, -1: other}.get(_mishap(differences, LONGEST_WORDS * grain))
+    longest = LONGEST_WORDS * grain
+    mishap = {1: one, -1: other}.get(_mishap(differences, longest))
+    weighed = differences.clip(-longest, longest)
     rate = float(first.sum() - second.sum()) / words
     if telling >= FEWEST_FOR_NORMAL:
-        _, p = matched_pairs(differences)
+        _, p = matched_pairs(weighed)
         method = "matched pairs (MAPSSWE)"
     elif telling < FEWEST_TELLING and words < SHORTEST_WORDS * grain:
         return Pair(one, other, rate, len(differences), None, None, "too short")
     else:
-        p = sign_flips(differences)
+        p = sign_flips(weighed)
         method = "matched pairs (MAPSSWE), exact"
+    if np.sign(weighed.sum()) != np.sign(differences.sum()):
+        p = 1.0  # who has the lower rate is the worse one but for one mishap
     return Pair(one, other, rate, len(differences), p, None, "alike", method, mishap)
 
 
