@@ -24,7 +24,7 @@ class Pooled:
     rtf: float | None
     """Σ seconds of work / Σ seconds of audio."""
     interval: Interval | None = None
-    """Of the rate that stands large; None if it is too little speech to say."""
+    """Of ``score.headline``; None if it is too little speech to say."""
 
 
 def pooled_rows(comparisons: Sequence[Comparison]) -> list[Pooled]:
