@@ -28,6 +28,8 @@ METRICS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Name of each metric and what it is for."""
+LONGEST_STRETCH = 1_000
+"""Characters of a wrong stretch up to which its errors are counted first: those of the whole text are found sooner then."""
 
 
 def choose_metric(name: str | None, language: str | None, text: str) -> Metric:
@@ -143,12 +145,17 @@ def score(
 
 
 def _most_character_errors(alignment: Alignment) -> int:
-    """No more characters can be wrong than wrong words have, with the spaces around them; most often far fewer."""
-    most = 0
-    for kind, i1, i2, j1, j2 in alignment.chunks:
-        if kind != "hit":
-            said, heard = sum(map(len, alignment.reference[i1:i2])), sum(map(len, alignment.hypothesis[j1:j2]))
-            most += max(said + i2 - i1, heard + j2 - j1)
+    """No more characters can be wrong than those wrong in each stretch between right words; most often, just as many."""
+    most = said_end = heard_end = 0
+    words = len(alignment.reference), len(alignment.hypothesis)
+    right = (chunk[1:] for chunk in alignment.chunks if chunk.kind == "hit")
+    for i1, i2, j1, j2 in (*right, (words[0], words[0], words[1], words[1])):
+        if i1 > said_end or j1 > heard_end:
+            said, heard = " ".join(alignment.reference[said_end:i1]), " ".join(alignment.hypothesis[heard_end:j1])
+            longest = max(len(said), len(heard))
+            most += distance(said, heard) if longest <= LONGEST_STRETCH else longest
+            most += i1 == said_end or j1 == heard_end  # a space comes or goes with the words
+        said_end, heard_end = i2, j2
     return most
 
 
