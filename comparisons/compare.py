@@ -61,7 +61,7 @@ class Column:
     alignment: Alignment | None = None
     """That the score was counted from."""
     interval: Interval | None = None
-    """Of ``score.headline``, the word rate where both stand large; None where the clip is too short to say, and without a score."""
+    """Of ``score.headline``, the word rate where both stand large; None without a score, and where the clip is too short."""
     measures: Measures | None = None
     """What the rate does not say; for every transcript of ok."""
     marks: tuple[Mark, ...] = ()

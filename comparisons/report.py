@@ -218,7 +218,7 @@ def _below(intervals: Sequence[Interval | None], said: Sequence[str]) -> str:
     """What stands under a table: what the figures in brackets are, and who differs by more than chance."""
     lines = []
     if any(each is not None for each in intervals):
-        lines.append("In brackets: between which figures the rate on speech like this lies, right 95 times of 100.")
+        lines.append("In brackets: between which figures the rate on speech like this lies, right about 95 times of 100.")
     elif intervals:
         lines.append("Too little speech for intervals.")
     return "".join(f"  {_clean(line)}\n" for line in [*lines, *said])

@@ -47,7 +47,7 @@ _TAIL = 0.025
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where the system's rate on speech like this lies, as far as these clips tell: right 95 times of 100."""
+    """Where the system's rate on speech like this lies, as far as these clips tell: right about 95 times of 100."""
 
     low: float
     """Fraction, as of a rate."""
