@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -184,7 +185,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         try:
             return truth.fill(references.read(file, path), before=text)
         except (ValueError, OSError) as fault:
-            return {status: str(fault)}
+            return {status: f"{views.short(Path(file).name)}: {fault}"}
 
     def add_model(name: str, names: tuple[str, ...], value: Mapping[str, Any]) -> Update:
         try:

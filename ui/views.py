@@ -337,8 +337,12 @@ def progress(comparison: Comparison) -> str:
     states = [column.state for column in comparison.columns]
     others = [state for state in ("running", "loading", "queued", "skipped", "cancelled") if state in states]
     counts = [f"{states.count('ok')} of {len(states)} done", *(f"{states.count(state)} {state}" for state in others)]
-    name = comparison.source
-    return " · ".join([*counts, name if len(name) <= 40 else f"{name[:24]}…{name[-15:]}"])
+    return " · ".join([*counts, short(comparison.source)])
+
+
+def short(name: str) -> str:
+    """A file's name, at most 40 characters of it: its beginning and its end."""
+    return name if len(name) <= 40 else f"{name[:24]}…{name[-15:]}"
 
 
 def _sound(clip: Clip) -> str:

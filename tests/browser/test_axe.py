@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.test_view import SAID, Visit, compared, patience
+from tests.browser.test_view import SAID, Visit, compared
 from tests.test_app import script, tone
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures(patience.__name__)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

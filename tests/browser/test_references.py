@@ -125,6 +125,22 @@ def test_a_file_without_this_clip_is_refused_in_words(visit: Visit, clip: Path, 
     expect(reference(page)).to_have_value("as it was")
 
 
+def test_that_nothing_was_said_is_a_reference_too(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
+    page = visit()
+    give(page, clip, "hello there world")
+    choose(page, [scripts["hello"]])
+    page.click("#es-go")
+    shown = column(page, scripts["hello"])
+    expect(shown.locator(".es-rate")).to_have_text("0.0 %")
+    page.get_by_role("button", name="Nothing was said").click()
+    expect(page.locator("#es-mark")).to_contain_text("Nothing was said in this clip")
+    expect(shown.locator(".es-rate")).to_have_text("n/a")
+    expect(shown).to_contain_text("3 words inserted")
+    page.get_by_role("button", name="Back to the earlier text").click()
+    expect(reference(page)).to_have_value("hello there world")
+    expect(shown.locator(".es-rate")).to_have_text("0.0 %")
+
+
 def test_another_rate_and_key_terms_need_no_new_run(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
     page = visit()
     give(page, clip, "hello there World")

@@ -206,6 +206,18 @@ const showPassage = (number, block = "nearest") => {
   comeTo(passages[number], block);
 };
 
+// What each side has at a place; words that one of them adds there are one thing.
+const heardAt = ({ passage: number, words }) => {
+  const said = [];
+  for (const [side, at] of words) {
+    const word = value.passages[number][3][side][at];
+    const last = said.at(-1);
+    if (last && last.side === side && kindOf(word) === 3 && kindOf(last.word) === 3) last.text += ` ${word[0]}`;
+    else said.push({ side, word, text: word[0] });
+  }
+  return said.map(({ side, word, text }) => `${value.sides[side].label}: “${text}” ${meaning(word, isReference())}`);
+};
+
 const walk = (step) => {
   if (!places.length) return;
   if (place < 0 && passage >= 0) {
@@ -221,10 +233,7 @@ const walk = (step) => {
   marked.push(...nodes[value.sides.length].filter((node) => node.word[4] === here.at));
   for (const node of marked) node.classList.add("es-at");
   countPlaces();
-  const what = here.words.map(([side, number]) => {
-    const word = value.passages[here.passage][3][side][number];
-    return `${value.sides[side].label}: “${word[0]}” ${meaning(word, isReference())}`;
-  });
+  const what = heardAt(here);
   const [start] = value.passages[here.passage];
   say(`${place + 1} of ${places.length}${start === null ? "" : `, ${clockOf(start / 100)}`}. ${what.join("; ")}`);
   const [side, number] = here.words[0];
