@@ -19,6 +19,7 @@ from runners.settings import Settings
 from tests.test_app import tone
 from ui.desk import Desk, Refused
 from ui.lookout import Lookout
+from ui.page import build_page
 
 CLIP = Clip(np.zeros(16_000, np.float32), 1.0, "clip.wav")
 LOG = ("Fatal Python error: Segmentation fault", 'File "/srv/models/secret.py", line 3')
@@ -78,3 +79,12 @@ def test_a_comparison_is_held_to_the_reference_metric_and_terms_it_was_given() -
         "a visit", CLIP, [Contender(spec_for("moonshine"))], metric="both", reference=seeded, key_terms=["so"]
     )
     assert (first.reference, first.metric, first.key_terms) == (seeded, "both", ("so",))
+
+
+def test_what_is_shown_is_drawn_anew_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dropdown of Gradio's tells of a choice twice at once: only the second in turn can see that nothing is left to do."""
+    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    page = build_page(Desk(Settings(), CrashingPool(), Lookout()))
+    redraws = [event for event in page.fns.values() if getattr(event.fn, "__name__", "") == "redraw"]
+    assert len(redraws) > 1
+    assert {(event.concurrency_id, event.concurrency_limit) for event in redraws} == {("es-redraw", 1)}
