@@ -30,7 +30,7 @@ NORMALISERS = ("none", "whisper-basic", "whisper-english", "basic")
 """In turn. The texts come out of each otherwise: what is the same as before is not drawn anew."""
 LISTED = ("don't", "twenty", "um", "colour", "Zoë")
 """Words of which the normalisers make different things."""
-REDRAWS = 20
+REDRAWS = 10
 """After how many the page's memory is looked at."""
 PATIENCE_SECONDS = 120
 
