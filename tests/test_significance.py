@@ -220,6 +220,11 @@ def test_up_to_three_contenders_have_a_sentence_a_pair() -> None:
     assert summary(found, LABELS) == tuple(in_words(pair, LABELS) for pair in found)
 
 
+def test_three_of_whom_none_differs_have_one_sentence() -> None:
+    assert summary(verdicts("???"), LABELS) == ("Too little speech to tell Ada, Bob and Cy apart",)
+    assert summary(verdicts("==="), LABELS) == ("Ada, Bob and Cy can't be told apart on this clip",)
+
+
 def test_many_contenders_have_few_sentences() -> None:
     #                ab ac ad ae bc bd be cd ce de
     found = verdicts("==<<=<<=<?")

@@ -180,14 +180,16 @@ def groups(pairs: Sequence[Pair]) -> tuple[tuple[str, ...], ...]:
 
 
 def summary(pairs: Sequence[Pair], labels: Mapping[str, str], *, clips: int = 1) -> tuple[str, ...]:
-    """The pairs in few sentences: one each up to three contenders; for more, who beats whom and who can't be told apart.
+    """The pairs in few sentences: one each up to three contenders; for more, and where none of three differs, who beats whom
+    and who can't be told apart.
 
     Args:
         labels: what people call each contender. Untrusted, and so is what is returned.
         clips: how many the pairs were held against each other on.
     """
     names = _by_errors(pairs)
-    if len(names) <= 3:
+    told_apart = any(pair.verdict in ("first", "second") for pair in pairs)
+    if len(names) < 3 or (len(names) == 3 and told_apart):
         return tuple(in_words(pair, labels, clips=clips) for pair in pairs)
     beaten: dict[str, list[str]] = {name: [] for name in names}
     too_short = set()
