@@ -59,7 +59,7 @@ const drawHeads = () => {
 // How high a passage will be, before it is laid out: close enough that nothing jumps while somebody scrolls.
 let room = { width: 0, isStacked: false };
 const LINE_PX = 23.3;
-const LETTER_PX = 7.8;
+const LETTER_PX = 7.3;
 const measureRoom = () => {
   const width = list.clientWidth || rows.clientWidth;
   const isStacked = window.matchMedia("(max-width: 760px)").matches;
@@ -68,7 +68,7 @@ const measureRoom = () => {
 const linesOf = (words, width) => {
   let length = 0;
   for (const word of words) length += word[0].length + 1;
-  return Math.max(1, Math.ceil((length * LETTER_PX * 1.08) / width)); // a line breaks before its last word
+  return Math.max(1, Math.ceil((length * LETTER_PX * 1.04) / width)); // a line breaks before its last word
 };
 const guessedHeight = (anchor, cells) => {
   const lines = cells.map((words) => linesOf(words, room.width));
