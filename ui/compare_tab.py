@@ -148,9 +148,12 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
 
     # What happens
 
-    async def refresh_cards(names: tuple[str, ...]) -> Update:
-        """Once the machine's GPUs are known, cards may say something else; what is ticked by then stays ticked."""
+    async def settled() -> None:
+        """Return once the machine's GPUs are known: cards may say something else then."""
         await desk.lookout.settled()
+
+    def refresh_cards(names: tuple[str, ...]) -> Update:
+        """What the cards say now; what is ticked stays ticked."""
         offers = desk.offers(names)
         return {cards: {"html": views.cards(offers), "chosen": None}, absent: views.absent(offers)}
 
@@ -321,12 +324,15 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     held = [results.seen, clip, *reference, *ruled, results.against]
     cleared = [sample, language, *truth.outputs]
 
-    page.load(refresh_cards, [added], [cards, absent], **quiet)
+    # What was added is read again after the wait, and never while something is being added: a card that a person has made
+    # in the meantime stays.
+    of_cards = {**quiet, "concurrency_id": "es-cards", "concurrency_limit": 1}
+    page.load(settled, **quiet).then(refresh_cards, [added], [cards, absent], **of_cards)
     clip.change(look, [clip, *reference], [clip_line, sample], trigger_mode="always_last", **quiet)
     gr.on([clip.upload, clip.stop_recording, clip.clear], forget, reference, cleared, **one_by_one)
     any_file.upload(take_file, [any_file, *reference], [clip, *cleared], **one_by_one)
     sample.input(take_sample, sample, [clip, language, *truth.outputs], **one_by_one)
-    gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, absent, status], **quiet)
+    gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, absent, status], **of_cards)
 
     # One after another, because a dropdown of Gradio's tells of a choice twice: the second finds that nothing has changed.
     in_turn = {**quiet, "concurrency_id": "es-redraw", "concurrency_limit": 1}
