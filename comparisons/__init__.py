@@ -3,7 +3,8 @@
 run          the contenders of a comparison, as events        compare      events folded into a ``Comparison``
 normalise    texts made comparable                            reference    what was really said
 align        what became of each word                         score        counts and rates from an alignment
-report       tables, CSV, one HTML file                       records      the same as plain data, for JSON
+report       CSV, a summary frame, one HTML file              records      the same as plain data, for JSON
+table        the same as text, for a terminal                 remarks      what is said beside figures
 pictures     the same, drawn (svg makes them fit any page)    figures      how figures are written
 history      finished comparisons, kept                       __main__     the command line
 

@@ -202,7 +202,10 @@ def rescored(
     metric: Metric | None = None,
     key_terms: Iterable[str] | None = None,
 ) -> Comparison:
-    """The same comparison under another normaliser or metric, or with other key terms; None leaves what there is."""
+    """The same comparison under another normaliser or metric, or with other key terms; None leaves what there is.
+
+    One whose reference was replaced is scored against that.
+    """
     return _all_scored(
         replace(
             comparison,
@@ -211,11 +214,6 @@ def rescored(
             key_terms=comparison.key_terms if key_terms is None else tuple(key_terms),
         )
     )
-
-
-def with_reference(comparison: Comparison, reference: Reference | None) -> Comparison:
-    """The same comparison against another reference, or against none."""
-    return _all_scored(replace(comparison, reference=reference))
 
 
 def ordered(comparison: Comparison, by: Order = "wer") -> tuple[Column, ...]:

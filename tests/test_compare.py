@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from comparisons import compare as compare_module
-from comparisons.compare import Column, Comparison, Order, begin, fold, ordered, rescored, with_reference
+from comparisons.compare import Column, Comparison, Order, begin, fold, ordered, rescored
 from comparisons.normalise import normaliser
 from comparisons.reference import Reference
 from runners.base import (
@@ -168,10 +168,10 @@ def test_the_same_texts_can_be_scored_again() -> None:
 
 def test_a_reference_can_be_given_and_taken_away_later() -> None:
     comparison = folded(begin(clip(reference=None), [A]), ok(A, "hello there"))
-    with_one = column(with_reference(comparison, Reference("hello there you")), A)
+    with_one = column(rescored(replace(comparison, reference=Reference("hello there you"))), A)
     assert with_one.score is not None
     assert with_one.score.deletions == 1
-    assert with_reference(with_reference(comparison, Reference("x")), None) == comparison
+    assert rescored(replace(rescored(replace(comparison, reference=Reference("x"))), reference=None)) == comparison
 
 
 def test_a_fault_in_scoring_never_costs_the_transcript(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +222,7 @@ def test_only_a_transcription_is_scored_whatever_becomes_of_the_reference(task: 
     for after in (
         comparison,
         rescored(comparison, normaliser("none")),
-        with_reference(comparison, Reference("red green blue white")),
+        rescored(replace(comparison, reference=Reference("red green blue white"))),
     ):
         assert column(after, who).score is None
         assert column(after, who).score_error is None
@@ -288,4 +288,4 @@ def test_without_a_reference_the_script_of_the_transcripts_says_what_is_held_aga
 ) -> None:
     comparison = folded(begin(clip(reference=None, language=None), [A, B]), ok(A, texts[0]), ok(B, texts[1]))
     assert comparison.unit == unit
-    assert with_reference(comparison, Reference("hello")).unit == "word"
+    assert rescored(replace(comparison, reference=Reference("hello"))).unit == "word"

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comparisons import figures, report
-from comparisons.compare import Comparison, begin, fold, ordered, rescored, with_reference
+from comparisons.compare import Comparison, begin, fold, ordered, rescored
 from comparisons.normalise import normaliser
 from comparisons.reference import Reference
 from comparisons.statistics.pooling import pooled_pairs
@@ -529,7 +529,7 @@ def test_the_same_sentences_stand_in_table_report_and_json(long: Comparison) -> 
 def test_a_term_that_the_reference_does_not_have_is_named(long: Comparison) -> None:
     assert "key terms that the reference does not have: Zolpidem\n" in report.to_table(long)
     assert "The reference does not have Zolpidem: not counted." in Page(report.to_html(long)).text
-    without = with_reference(long, None)
+    without = rescored(replace(long, reference=None))
     assert without.unsaid_key_terms == ()
     for text in (report.to_table(without), Page(report.to_html(without)).text):
         assert "does not have" not in text
@@ -577,7 +577,7 @@ def test_the_frame_has_intervals_and_key_terms(long: Comparison) -> None:
 
 
 def test_where_a_reference_came_from_is_said_wherever_a_rate_is(long: Comparison) -> None:
-    seeded = with_reference(long, Reference("other words", seed="whisper", seed_label="Whisper <b>").edited(LONG))
+    seeded = rescored(replace(long, reference=Reference("other words", seed="whisper", seed_label="Whisper <b>").edited(LONG)))
     said = "reference seeded by Whisper <b>, edited"
     whole = report.to_dict(seeded)
     assert whole["reference"] == {
@@ -690,8 +690,10 @@ def test_only_clips_that_all_were_scored_on_tell_systems_apart(long: Comparison)
 
 def test_everything_a_person_can_type_is_only_ever_text() -> None:
     comparison = rescored(compared(HOSTILE, ran(SPHINX, HOSTILE), ran(MOONSHINE, "alert x")), key_terms=(HOSTILE, "=1+1"))
-    seeded = with_reference(comparison, Reference(HOSTILE + " !", seed=HOSTILE, seed_label=HOSTILE, original=HOSTILE))
-    for each in (seeded, with_reference(seeded, None)):
+    seeded = rescored(
+        replace(comparison, reference=Reference(HOSTILE + " !", seed=HOSTILE, seed_label=HOSTILE, original=HOSTILE))
+    )
+    for each in (seeded, rescored(replace(seeded, reference=None))):
         page = Page(report.to_html([each, each]))
         assert "script" not in page.tags
         table = report.to_table([each, each])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from comparisons import report
-from comparisons.compare import rescored, with_reference
+from comparisons.compare import rescored
 from comparisons.reference import Reference
 from tests.browser.conftest import HOSTILE
 from tests.test_report import MOONSHINE, PHI, SPHINX, WHISPER, compared, ran, skipped, wrong
@@ -26,12 +27,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     one = rescored(
         compared(said, ran(MOONSHINE, said), ran(SPHINX, wrong(4)), ran(WHISPER, wrong(9)), skipped(PHI)), key_terms=("word5",)
     )
-    seeded = with_reference(one, Reference("before", seed="moonshine", seed_label="Moonshine").edited(said))
+    seeded = rescored(replace(one, reference=Reference("before", seed="moonshine", seed_label="Moonshine").edited(said)))
     hostile = compared(HOSTILE, ran(SPHINX, HOSTILE), ran(MOONSHINE, HOSTILE + " too"), skipped(PHI, HOSTILE), name=HOSTILE)
     made = {
         "one": one,
         "several": [seeded, one],
-        "majority": with_reference(one, None),
+        "majority": rescored(replace(one, reference=None)),
         "hostile": rescored(hostile, key_terms=(HOSTILE,)),
     }
     folder = tmp_path_factory.mktemp("reports")
