@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from runners.base import RunnerError
-from runners.catalogue import offered
+from runners.catalogue.names import offered
 from runners.settings import SETTINGS_FILE, Settings, SettingsError, read_settings
 
 FLAGS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.tables import seconds, show
 from runners.audio import decode
 from runners.base import Clip, Contender, TranscribeOptions
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.here.machine import look
 from runners.pool import Pool
 from runners.settings import read_settings

@@ -14,7 +14,7 @@ from benchmarks.servers import ROOT, bare_page, earshot
 from benchmarks.tables import megabytes, show
 from runners.audio import decode
 from runners.base import Contender
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.here.machine import look
 from runners.pool import Pool
 from runners.settings import read_settings

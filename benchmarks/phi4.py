@@ -25,7 +25,7 @@ import psutil
 from benchmarks.random_phi4 import SIZES, build, parts
 from benchmarks.tables import megabytes, seconds, show
 from runners.base import SAMPLE_RATE, ChatOptions, ChatResult, Clip, Contender, Placement, TranscribeOptions, Turn, Usage
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.here.machine import look
 from runners.phi4_multimodal import PLAIN_PROMPT, SYSTEM, Phi4Multimodal
 from runners.pool import Pool

@@ -26,7 +26,7 @@ from comparisons.references.manifests import entries
 from comparisons.run import Cancels, Comparing
 from comparisons.score import METRICS, Metric, choose_metric
 from runners.base import Clip, Contender, PromptError, RunnerError
-from runners.contenders import contender_for, unused
+from runners.catalogue.contenders import contender_for, unused
 from runners.events import Event, Finished
 from runners.pool import Pool
 from runners.prompts import VARIABLES, Templates

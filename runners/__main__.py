@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Sequence
 
 from runners.base import Availability, RunnerSpec
-from runners.catalogue import UnknownRunner, offered
+from runners.catalogue.names import UnknownRunner, offered
 from runners.here.availability import as_plain, availability
 from runners.here.machine import Machine, probe
 from runners.here.need import gigabytes

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from runners import catalogue
 from runners.base import Clip, Contender, Prompt, PromptError, RunnerError, RunnerSpec
-from runners.contenders import split_name
+from runners.catalogue.contenders import split_name
+from runners.catalogue.names import spec_for
+from runners.catalogue.rows import RUNNERS
 from runners.conversations import record
 from runners.conversations.asking import Asking, Happening
 from runners.conversations.conversation import Conversation, Exchange, Step, new
@@ -117,9 +118,9 @@ def _asked(wanted: argparse.Namespace, templates: Templates) -> tuple[RunnerSpec
     system, named = split_name(wanted.runner)
     if named is not None and wanted.template is not None:
         raise PromptError("The prompt template is named twice.", "Name it after --template or after the #, not both.")
-    spec = catalogue.spec_for(system)
+    spec = spec_for(system)
     if not spec.can_chat:
-        able = ", ".join(sorted({row.family for row in catalogue.RUNNERS if row.can_chat}))
+        able = ", ".join(sorted({row.family for row in RUNNERS if row.can_chat}))
         raise RunnerError(f"{spec.label} cannot be asked: it only writes down what it hears.", f"Choose from: {able}.")
     name = named or wanted.template
     values = dict(wanted.var)

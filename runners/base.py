@@ -35,10 +35,15 @@ SAMPLE_RATE = 16_000
 
 DeviceKind = Literal["cpu", "cuda", "rocm", "mps", "xpu"]
 Dtype = Literal["float32", "bfloat16", "float16", "int8", "int8_float16", "int4"]
+Route = Literal["transcriptions", "chat"]
+"""``POST /v1/audio/transcriptions``, or ``/v1/chat/completions`` with the audio inside."""
 Status = Literal["ok", "skipped", "cancelled"]
 Stage = Literal["availability", "load", "transcribe", "chat"]
 Task = Literal["transcription", "translation", "summarization", "question", "chat"]
 """What a prompt asks for. Only a transcription can be scored against a reference."""
+Tested = Literal["real weights", "tiny checkpoint", "server"]
+"""How a row's code was tried: on real weights of its kind, on a small random checkpoint of its architecture, or against a
+server that speaks its protocol."""
 Ended = Literal["complete", "limit", "loop"]
 """Why an answer ended: the model was done, it reached the most tokens it may have, or it said the same thing over and over."""
 
@@ -182,6 +187,28 @@ class TranscribeOptions:
     """Time each word where the system can. False spares systems for which that is extra work."""
     prompt: Prompt | None = None
     """What a prompted system is told; None leaves it its family's own wording for a plain transcript."""
+    translate_to: str | None = None
+    """ISO 639-1 code of the language that the speech is to be written down in; None writes down what is said."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """An endpoint that speaks OpenAI's protocol. Comes from the settings alone: a visitor never names an address."""
+
+    name: str
+    """What people call it: "lab"."""
+    base_url: str
+    """Up to and including "/v1". Not for visitors: it may name a machine inside."""
+    key_variable: str | None = None
+    """Environment variable that holds the key, read where the call is made; None: it wants none."""
+    route: Route = "transcriptions"
+    """How this model is asked."""
+    timeout_seconds: float = 300
+    """The longest wait for the next piece of an answer."""
+    retries: int = 2
+    """How often a request that was refused for the moment (429, 503) is made again; outside the timed call."""
+    requests_at_once: int = 4
+    """Over all of its models and all visitors."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +246,12 @@ class RunnerSpec:
     gated: bool = False
     """The hub asks for an accepted licence and a token."""
     can_choose_language: bool = False
+    assumes_language: str | None = None
+    """ISO 639-1 code that it takes the speech for where nobody says; None if it detects the language, or knows only one."""
+    translates_to: tuple[str, ...] = ()
+    """ISO 639-1 codes of the languages that it can write the speech down in without a prompt (``translate_to``)."""
+    is_streaming: bool = False
+    """Made to be fed sound as it comes; here it hears whole clips all the same."""
     has_word_times: bool = False
     has_segment_times: bool = False
     takes_prompt: bool = False
@@ -235,13 +268,25 @@ class RunnerSpec:
     """Folders inside the checkpoint that are loaded besides it, such as an adapter: "speech-lora"."""
     can_be_spread: bool = False
     """Its layers may lie on several devices and in main memory, where no device has room for all."""
+    tested: Tested | None = None
+    """How its code was tried; None: it was not."""
+    asked_dtype: Dtype | None = None
+    """The precision that its name asks for; None leaves it to the settings."""
+    asked_device: DeviceKind | None = None
+    """The device that its name asks for; None leaves it to the settings."""
+    server: Server | None = None
+    """Where it is served; None for a system of this machine."""
 
     @property
     def name(self) -> str:
-        """``family`` for a family's default model, else ``family:model[@revision]``: the same words everywhere."""
+        """``family`` for a family's default model, else ``family:model[@revision][+precision][+device]``, the same words
+        everywhere. What is served has the server's name where others have a revision.
+        """
+        asked = "".join(f"+{part}" for part in (self.asked_dtype, self.asked_device) if part)
         if self.is_default or self.model is None:
-            return self.family
-        return f"{self.family}:{self.model}" + (f"@{self.revision}" if self.revision else "")
+            return self.family + asked
+        where = self.server.name if self.server is not None else self.revision
+        return f"{self.family}:{self.model}" + (f"@{where}" if where else "") + asked
 
 
 @dataclass(frozen=True)
@@ -301,6 +346,8 @@ class Contender:
     @property
     def is_scored(self) -> bool:
         """False where it was told to do something else than transcribe: a summary has no error rate."""
+        if self.options.translate_to is not None:
+            return False
         return self.options.prompt is None or self.options.prompt.task == "transcription"
 
 
@@ -478,11 +525,21 @@ def check_options(spec: RunnerSpec, options: TranscribeOptions) -> None:
     """Refuse what the runner cannot do, by name, before anything is loaded.
 
     Raises:
-        UnsupportedOption: the language is not one it understands, or cannot be chosen; or it takes no prompt.
+        UnsupportedOption: the language is not one it understands, or cannot be chosen; it takes no prompt; or it does not
+            translate to the language asked for.
     """
     if options.prompt is not None and not spec.takes_prompt:
         raise UnsupportedOption(
             f"{spec.label} takes no prompt: it always writes down what it hears.", "Leave the prompt template out."
+        )
+    target = options.translate_to
+    if target is not None and options.prompt is not None:
+        raise UnsupportedOption("A prompt and a translation cannot both be asked for.", "Leave one of them out.")
+    if target is not None and target not in spec.translates_to:
+        known = ", ".join(spec.translates_to[:12]) + (" …" if len(spec.translates_to) > 12 else "")
+        raise UnsupportedOption(
+            f"{spec.label} does not translate" + (f" to {target!r}." if known else "."),
+            f"It translates to: {known}." if known else "Leave the translation out, or choose another system.",
         )
     wanted = options.language
     if wanted is None or spec.languages == (wanted,):

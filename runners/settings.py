@@ -7,6 +7,7 @@ flags win over both. On a Hugging Face Space the defaults are those of a public 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,9 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from runners.catalogue.offers import ModelSetting
+from runners.catalogue.servers import ServerSetting
 
 SETTINGS_FILE = "earshot.toml"
 
@@ -68,6 +72,14 @@ class Settings(BaseSettings):
     """Systems offered besides."""
     disabled_runners: Names = ()
     """Families or names shown as switched off."""
+    models: tuple[ModelSetting, ...] = ()
+    """Rows added, renamed or hidden; in ``earshot.toml`` alone."""
+    servers: Mapping[str, ServerSetting] = Field(default_factory=dict)
+    """Served models, by the name of their server; in ``earshot.toml`` alone."""
+    presets: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Selections offered by name besides the built-in ones; in ``earshot.toml`` alone."""
+    chosen: Names | None = None
+    """The systems ticked on a first visit; None: those that come with Earshot."""
     device: Literal["auto", "cpu", "cuda", "rocm", "mps", "xpu"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8", "int4"] = "auto"
     isolation: Literal["process", "inline"] = Field(default_factory=lambda: "inline" if on_zero_gpu() else "process")
@@ -104,7 +116,7 @@ class Settings(BaseSettings):
     )
     """Where converted models are kept."""
 
-    @field_validator("runners", "extra_runners", "disabled_runners", mode="before")
+    @field_validator("runners", "extra_runners", "disabled_runners", "chosen", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from runners.base import ChatOptions, Clip, Contender, Turn
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.events import Partial
 from runners.here.machine import Machine, look
 from runners.pool import Pool

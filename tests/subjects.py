@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -17,7 +17,6 @@ from runners.base import (
     ChatOptions,
     ChatRunner,
     Clip,
-    Dtype,
     Placement,
     Runner,
     RunnerSpec,
@@ -26,23 +25,12 @@ from runners.base import (
     Turn,
     Usage,
 )
-from runners.catalogue import spec_for
-from tests import tiny_audio_chat
+from runners.catalogue.names import spec_for
+from tests import tiny_audio_chat, tiny_ctc, tiny_encoder_decoders, tiny_omni, tiny_speech_llms, tiny_transducers
 from tests import tiny_checkpoints as tiny
+from tests.case import Case
 
 LANGUAGE_OPEN = TranscribeOptions()
-
-
-@dataclass(frozen=True)
-class Case:
-    """A runner, and how its weights are made; None for a runner that brings its own."""
-
-    family: str
-    build: Callable[[Path], Path] | None
-    dtype: Dtype = "float32"
-    package: str | None = None
-    repeats: bool = True
-    """False where the library's own voice detection decides by chance whether a sound is speech that hardly is."""
 
 
 def _script(folder: Path) -> Path:
@@ -77,8 +65,13 @@ CASES = {
     "moonshine": Case("moonshine", None, "int8", "moonshine_voice", repeats=False),
     "pocketsphinx": Case("pocketsphinx", None, package="pocketsphinx"),
     "scripted": Case("scripted", _script),
-    "phi4-multimodal": Case("phi4-multimodal", tiny.phi4_multimodal, package="peft"),
-    "qwen2-audio": Case("qwen2-audio", tiny_audio_chat.qwen2_audio, package="transformers"),
+    "phi4-multimodal": Case("phi4-multimodal", tiny.phi4_multimodal, package="peft", needs_sound=True),
+    "qwen2-audio": Case("qwen2-audio", tiny_audio_chat.qwen2_audio, package="transformers", needs_sound=True),
+    **tiny_ctc.CASES,
+    **tiny_transducers.CASES,
+    **tiny_encoder_decoders.CASES,
+    **tiny_speech_llms.CASES,
+    **tiny_omni.CASES,
 }
 
 
@@ -105,6 +98,7 @@ class Subject:
     weights: Path | None
     placement: Placement
     repeats: bool
+    needs_sound: bool
     first: dict[str, tuple[Transcript, tiny.Watcher]] = field(default_factory=dict)
 
     def load(self) -> None:
@@ -156,7 +150,12 @@ def loaded(case: Case, folders: pytest.TempPathFactory) -> Iterator[Subject]:
         patch.setenv("EARSHOT_CACHE_FOLDER", str(folders.mktemp("cache")))
         runner: Runner = getattr(importlib.import_module(module), name)(spec)
         found = Subject(
-            spec, runner, None if case.family == "scripted" else weights, Placement("cpu", case.dtype), case.repeats
+            spec,
+            runner,
+            None if case.family == "scripted" else weights,
+            Placement("cpu", case.dtype),
+            case.repeats,
+            case.needs_sound,
         )
         found.load()
         yield found

@@ -25,7 +25,7 @@ from runners.base import (
     Usage,
 )
 from runners.batches import LARGEST_BATCH, Batches
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.conversations import asking as asking_module
 from runners.conversations.asking import Asking, Happening, forget, joining_request
 from runners.conversations.conversation import Answered, Conversation, Exchange, Step, new

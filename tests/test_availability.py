@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from runners.base import RunnerSpec
-from runners.catalogue import RUNNERS, spec_for
+from runners.catalogue.names import spec_for
+from runners.catalogue.rows import RUNNERS
 from runners.here.availability import availability
 from runners.here.machine import Device
 from runners.here.need import gigabytes, needed_bytes
@@ -331,7 +332,8 @@ def refuse(*arguments, **options):
 
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 from runners.here.availability import availability
-from runners.catalogue import RUNNERS, spec_for
+from runners.catalogue.names import spec_for
+from runners.catalogue.rows import RUNNERS
 from runners.here.machine import look
 from runners.settings import read_settings
 

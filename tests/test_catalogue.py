@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runners.base import RunnerSpec
-from runners.catalogue import BUNDLES, FAMILIES, RUNNERS, UnknownRunner, offered, spec_for
+from runners.catalogue.names import UnknownRunner, offered, spec_for
+from runners.catalogue.rows import BUNDLES, FAMILIES, RUNNERS
 from runners.settings import Settings
 
 WITH_MODELS = ("whisper", "faster-whisper", "ctc", "phi4-multimodal", "qwen2-audio")

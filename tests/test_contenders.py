@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runners.base import Contender, PromptError
-from runners.catalogue import UnknownRunner, spec_for
-from runners.contenders import contender_for, split_name
+from runners.catalogue.contenders import contender_for, split_name
+from runners.catalogue.names import UnknownRunner, spec_for
 from runners.prompts import Templates
 
 

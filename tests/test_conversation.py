@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from runners.base import ChatResult, Clip, Contender, Prompt, Segment, Transcript, TranscriptionResult, Usage
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.conversations import conversation as conversations
 from runners.conversations.conversation import (
     Answered,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from runners.base import AudioError, Clip, Contender, Prompt, RunnerError, UnsupportedOption
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.here.machine import look
 from runners.pool import Pool
 from runners.settings import Settings

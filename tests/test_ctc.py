@@ -15,7 +15,7 @@ import pytest
 
 from runners.audio import decode
 from runners.base import Clip, ModelLoadError, Placement, RunnerSpec, TranscribeOptions, Transcript, UnsupportedOption
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.ctc import CONTEXT, CORE, WHOLE, Ctc, _chunks
 from tests import tiny_checkpoints as tiny
 

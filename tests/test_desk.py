@@ -12,7 +12,7 @@ import pytest
 from comparisons.compare import Comparison
 from comparisons.reference import Reference
 from runners.base import Clip, Contender, RunnerError, TranscriptionResult
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.events import Event
 from runners.here.machine import Machine, look
 from runners.settings import Settings

@@ -17,7 +17,7 @@ import pytest
 from runners import faster_whisper
 from runners.audio import decode
 from runners.base import Clip, DeviceKind, Dtype, ModelLoadError, Placement, TranscribeOptions, Transcript, UnsupportedOption
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.faster_whisper import FasterWhisper
 from tests import tiny_checkpoints as tiny
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from runners.base import Cancelled, RunnerSpec, WeightsUnavailable
-from runners.catalogue import RUNNERS, spec_for
+from runners.catalogue.names import spec_for
+from runners.catalogue.rows import RUNNERS
 from runners.here import hub
 from tests.hub_server import CHUNK_BYTES, COMMIT, Hub, serve
 from tests.test_weights import checkpoint, index, matrices, safetensors, with_adapter
@@ -222,7 +223,7 @@ import json, os, sys
 sys.path.insert(0, {root!r})
 from runners.here import hub
 from runners.base import Cancelled, RunnerError
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from tests.test_hub import Reports
 
 hub._SECONDS_BETWEEN_REPORTS = 0.002

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.catalogue import RUNNERS
+from runners.catalogue.rows import RUNNERS
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("runners", "comparisons", "ui", "app")

@@ -23,7 +23,7 @@ from runners.base import (
     TranscribeOptions,
     Turn,
 )
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.events import Loading, Partial, Running
 from runners.here.machine import look
 from runners.inline import InlineWorker

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.here.machine import Device, Machine, describe, look, probe, refresh, with_answer
 from runners.here.places import place
 from runners.settings import Settings

@@ -22,7 +22,7 @@ from runners.base import (
     TranscribeOptions,
     Transcript,
 )
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.here.machine import look
 from runners.networks import checkpoint
 from runners.phi4_multimodal import PLAIN_PROMPT, Phi4Multimodal, _encode, _sound, try_encoder

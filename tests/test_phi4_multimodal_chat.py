@@ -26,7 +26,7 @@ from runners.base import (
     Turn,
     Usage,
 )
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.here.machine import look
 from runners.phi4_multimodal import Phi4Multimodal
 from runners.pool import Pool

@@ -22,7 +22,7 @@ from runners.base import (
     TranscribeOptions,
     Transcript,
 )
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.here import weights
 from runners.networks import adapters, checkpoint
 from runners.phi4_multimodal import PLAIN_PROMPT, SYSTEM, Phi4Multimodal

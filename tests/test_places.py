@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.here.availability import availability
 from runners.here.machine import ZERO_GPU, Device
 from runners.here.need import needed_bytes

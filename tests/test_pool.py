@@ -318,7 +318,7 @@ PARENT = """
 import atexit, sys, threading
 import numpy as np
 from runners.base import Clip, Contender
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.events import Partial
 from runners.here.machine import Device, look
 from runners.pool import Pool

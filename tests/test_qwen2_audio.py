@@ -31,7 +31,7 @@ from runners.base import (
     Turn,
     Usage,
 )
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.here.machine import look
 from runners.pool import Pool
 from runners.qwen2_audio import SYSTEM, TRANSCRIBE, Qwen2Audio, audio_tokens

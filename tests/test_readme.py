@@ -26,7 +26,8 @@ from comparisons.reference import Reference
 from comparisons.report import to_dict
 from runners.ask import main as ask_main
 from runners.base import Clip, Contender, Placement, RunnerError, TranscribeOptions, Transcript, TranscriptionResult
-from runners.catalogue import RUNNERS, spec_for
+from runners.catalogue.names import spec_for
+from runners.catalogue.rows import RUNNERS
 from runners.events import Finished
 from runners.prompts import BUILT_IN, read_file
 from runners.scripted import Scripted, built_in

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runners.base import ChatResult, Clip, Contender, Prompt, Segment, Transcript, TranscriptionResult, Usage
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.conversations import conversation as conversations
 from runners.conversations import record
 from runners.conversations.conversation import Answered, Conversation, Part, fold

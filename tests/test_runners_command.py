@@ -13,7 +13,8 @@ import pytest
 
 from runners.__main__ import main, plain, table
 from runners.base import Availability, Placement
-from runners.catalogue import RUNNERS, spec_for
+from runners.catalogue.names import spec_for
+from runners.catalogue.rows import RUNNERS
 from runners.here.availability import as_plain, availability
 from runners.here.machine import Device, Machine
 from runners.settings import Settings

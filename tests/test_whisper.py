@@ -23,7 +23,7 @@ from runners.base import (
     Transcript,
     UnsupportedOption,
 )
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 from runners.whisper import Whisper
 from tests import tiny_checkpoints as tiny
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from runners.base import SAMPLE_RATE, Clip
-from runners.catalogue import spec_for
+from runners.catalogue.names import spec_for
 
 LETTERS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"EATONIHSRDLUMWCFGYPBVKJXQZ'")
 """The vocabulary of wav2vec2-base-960h: blank first, "|" between words."""

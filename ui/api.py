@@ -18,7 +18,7 @@ from comparisons.normalise import choose
 from comparisons.run import Cancels
 from comparisons.score import choose_metric
 from runners.base import Prompt, RunnerError
-from runners.contenders import split_name, unused
+from runners.catalogue.contenders import split_name, unused
 from runners.conversations import record
 from runners.here.availability import as_plain
 from runners.prompts import VARIABLES, render, typed

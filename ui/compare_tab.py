@@ -16,7 +16,7 @@ from comparisons.normalise import NORMALISERS, Normaliser, choose
 from comparisons.reference import Reference
 from comparisons.score import Metric, choose_metric
 from runners.base import Clip, Contender, RunnerError
-from runners.contenders import split_name
+from runners.catalogue.contenders import split_name
 from ui import references, views
 from ui.components import absent_cards, clip_facts, contender_cards, status_line
 from ui.desk import LONGEST_REFERENCE, Desk, Refused, said

@@ -21,9 +21,10 @@ from comparisons.normalise import Normaliser
 from comparisons.reference import Reference
 from comparisons.run import Cancels, Comparing, RunsContenders
 from comparisons.score import Metric
-from runners import audio, catalogue
+from runners import audio
 from runners.base import Availability, Clip, Contender, PromptError, RunnerError, RunnerSpec
-from runners.contenders import contender_for
+from runners.catalogue.contenders import contender_for
+from runners.catalogue.names import offered, spec_for
 from runners.conversations.asking import RunsTurns
 from runners.events import Event, Finished
 from runners.here import availability
@@ -90,12 +91,12 @@ class Desk:
         Raises:
             RunnerError: there is none, or it is not offered here and visitors may not add any.
         """
-        offered = {spec.name: spec for spec in catalogue.offered(self.settings)}
-        if name in offered:
-            return offered[name]
+        here = {spec.name: spec for spec in offered(self.settings)}
+        if name in here:
+            return here[name]
         if not self.settings.visitors_add_models:
-            raise Refused(f"{name!r} is not offered here.", f"Choose from: {', '.join(offered)}.")
-        return catalogue.spec_for(name)
+            raise Refused(f"{name!r} is not offered here.", f"Choose from: {', '.join(here)}.")
+        return spec_for(name)
 
     def templates(self, own: Sequence[Mapping[str, Any]] = ()) -> Templates:
         """The prompt templates of everybody here, and a visitor's own, each as ``PromptTemplate.to_plain`` gives it.
@@ -232,7 +233,7 @@ class Desk:
         self.conversations.leave(session)
 
     def _specs(self, added: Sequence[str]) -> list[RunnerSpec]:
-        specs = {spec.name: spec for spec in catalogue.offered(self.settings)}
+        specs = {spec.name: spec for spec in offered(self.settings)}
         return list((specs | {name: self.spec(name) for name in added if name not in specs}).values())
 
     def _judged(self, specs: Sequence[RunnerSpec], **asked: Any) -> list[tuple[RunnerSpec, Availability]]:

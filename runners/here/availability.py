@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from runners.base import Availability, RunnerError, RunnerSpec, UnsupportedOption, WeightsUnavailable
-from runners.catalogue import CHECKPOINTS, SCRIPTED, check_family
+from runners.catalogue.names import check_family
+from runners.catalogue.rows import CHECKPOINTS, SCRIPTED
 from runners.here import hub
 from runners.here.machine import Machine
 from runners.here.need import gigabytes

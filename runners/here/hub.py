@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from runners.base import Cancelled, MissingPackage, Progress, RunnerSpec, WeightsUnavailable
-from runners.catalogue import SCRIPTED, check_family
+from runners.catalogue.names import check_family
+from runners.catalogue.rows import SCRIPTED
 from runners.here.weights import (
     ADAPTER_FILES,
     ForeignForm,

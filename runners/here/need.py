@@ -10,7 +10,7 @@ Where a language model hears, the cache of this clip is counted apart, and no lo
 from __future__ import annotations
 
 from runners.base import Dtype, RunnerSpec
-from runners.catalogue import CHECKPOINTS
+from runners.catalogue.rows import CHECKPOINTS
 from runners.here.weights import Weights
 
 _BYTES: dict[Dtype, float] = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1, "int8_float16": 1, "int4": 0.5625}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.base import MissingPackage, RunnerSpec, WeightsUnavailable
-from runners.catalogue import BUNDLES, RUNNERS, SCRIPTED
+from runners.catalogue.rows import BUNDLES, RUNNERS, SCRIPTED
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from runners.base import DeviceKind, Dtype, OutOfMemory, Placement, RunnerError, RunnerSpec, UnsupportedOption
-from runners.catalogue import RUNNERS
+from runners.catalogue.rows import RUNNERS
 from runners.here.machine import Device, Machine
 from runners.here.memory import OWN_MEMORY
 from runners.here.need import (

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from runners import catalogue
 from runners.base import Contender, Prompt, PromptError, RunnerSpec, TranscribeOptions
+from runners.catalogue.names import spec_for
 from runners.here.weights import local_folder
 from runners.prompts import Templates, render
 
@@ -21,7 +21,7 @@ def contender_for(
     templates: Templates,
     values: Mapping[str, str] = MappingProxyType({}),
     language: str | None = None,
-    spec_for: Callable[[str], RunnerSpec] = catalogue.spec_for,
+    spec_for: Callable[[str], RunnerSpec] = spec_for,
 ) -> Contender:
     """The contender that a name means. Whether the system takes a prompt is found out when it runs (``check_options``).
 

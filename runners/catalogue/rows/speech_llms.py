@@ -1,0 +1,13 @@
+"""Language models that write down what they hear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from runners.base import RunnerSpec
+from runners.catalogue.rows.kinds import Heard
+
+HEARD: Mapping[str, Heard] = MappingProxyType({})
+
+ROWS: tuple[RunnerSpec, ...] = ()

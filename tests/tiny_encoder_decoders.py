@@ -1,0 +1,7 @@
+"""Tiny random checkpoints of encoder-decoder networks, built from each family's own config."""
+
+from __future__ import annotations
+
+from tests.case import Case
+
+CASES: dict[str, Case] = {}
