@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runners.base import Progress
+from runners.networks import checkpoint
 
 
 def generated(
@@ -19,10 +20,35 @@ def generated(
     """What ``model.generate(**inputs, **options)`` returns, without gradients.
 
     Args:
-        said: gets the ids written so far of the first sequence, after each token.
+        inputs: go to the model's device; those of real numbers take its precision.
+        said: gets the ids that the first sequence has so far, after each token. A decoder that was given the prompt as ids
+            has it at their beginning; one that was given embeddings, or an encoder's output, has not.
+        options: ``stopping_criteria`` among them are kept, and asked after ``progress``.
 
     Raises:
         OutOfMemory: it does not fit.
-        Cancelled: between two tokens.
+        Cancelled: before the first token, or between two.
     """
-    raise NotImplementedError
+    import torch
+    from transformers import StoppingCriteriaList
+
+    def goes_on(ids: Any, scores: Any, **rest: Any) -> Any:
+        progress.check()
+        if said is not None:
+            said(ids[0].tolist())
+        return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+
+    asked = options.pop("stopping_criteria", None) or ()
+    progress.check()
+    with torch.inference_mode(), checkpoint.memory_limits():
+        return model.generate(
+            **{name: _near(model, value) for name, value in inputs.items()},
+            **options,
+            stopping_criteria=StoppingCriteriaList([goes_on, *asked]),
+        )
+
+
+def _near(model: Any, value: Any) -> Any:
+    if not hasattr(value, "is_floating_point"):
+        return value
+    return value.to(model.device, model.dtype) if value.is_floating_point() else value.to(model.device)
