@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runners.base import AudioError, Cancelled, Prompt, RunnerError, TranscribeOptions
+from runners.base import AudioError, Cancelled, Prompt, RunnerError, TranscribeOptions, Transcript, UnsupportedOption
 from tests import tiny_checkpoints as tiny
 from tests.subjects import CASES, CLIPS, Subject, loaded
 
@@ -89,6 +89,28 @@ def test_a_prompt_is_taken_where_the_card_says_so(subject: Subject) -> None:
         pytest.skip("it is not told what to do")
     options = TranscribeOptions(prompt=Prompt("summary", "summarization", "Say in a sentence what it is about."))
     assert isinstance(subject.runner.transcribe(CLIPS["short"], options, tiny.Watcher()).text, str)
+
+
+def heard_or_refused(subject: Subject, options: TranscribeOptions) -> Transcript | UnsupportedOption:
+    """A checkpoint may do less than its family: then it says so, and never leaves an option aside."""
+    try:
+        return subject.runner.transcribe(CLIPS["short"], options, tiny.Watcher())
+    except UnsupportedOption as refused:
+        return refused
+
+
+def test_a_language_is_heard_in_or_refused(subject: Subject) -> None:
+    if not subject.spec.can_choose_language:
+        pytest.skip("it cannot be told the language")
+    came = heard_or_refused(subject, TranscribeOptions(language="en"))
+    assert came.fix if isinstance(came, UnsupportedOption) else came.language == "en"
+
+
+def test_a_translation_comes_about_or_is_refused(subject: Subject) -> None:
+    if not subject.spec.translates_to:
+        pytest.skip("it does not translate")
+    came = heard_or_refused(subject, TranscribeOptions(language="de", translate_to=subject.spec.translates_to[0]))
+    assert came.fix if isinstance(came, UnsupportedOption) else came.text == came.text.strip()
 
 
 def test_an_unloaded_runner_says_so_and_can_be_loaded_again(subject: Subject) -> None:

@@ -33,6 +33,7 @@ ROWS: tuple[RunnerSpec, ...] = (
         dtypes=("int8",),
         devices=("cpu",),
         has_segment_times=True,
+        tested="real weights",
     ),
     RunnerSpec(
         family="pocketsphinx",
@@ -45,5 +46,6 @@ ROWS: tuple[RunnerSpec, ...] = (
         dtypes=("float32",),
         devices=("cpu",),
         has_word_times=True,
+        tested="real weights",
     ),
 )
