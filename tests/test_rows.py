@@ -35,7 +35,7 @@ def test_a_person_who_wants_to_compare_finds_them_all() -> None:
     assert {"voxtral", "voxtral-realtime", "qwen3-asr", "cohere-transcribe", "moonshine-transformers", "kyutai-stt"} <= set(
         FAMILIES
     )
-    assert {"glm-asr", "vibevoice-asr", "fun-asr", "seamless-m4t", "phi4-multimodal"} <= set(FAMILIES)
+    assert {"cohere-transcribe", "glm-asr", "vibevoice-asr", "fun-asr", "seamless-m4t", "phi4-multimodal"} <= set(FAMILIES)
     assert {"qwen2-audio", "qwen-omni", "gemma", "audio-flamingo", "moonshine", "pocketsphinx"} <= set(FAMILIES)
 
 
