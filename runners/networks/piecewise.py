@@ -1,14 +1,24 @@
-"""A clip that is longer than a network hears at once: cut at pauses, each piece heard by itself, the texts joined."""
+"""A clip that is longer than a network hears at once: cut at pauses, each piece heard by itself, the texts joined.
+
+For networks whose answer follows the speech. ``runners.networks.pieces`` has the loop of those that are asked questions.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.base import Clip, Progress, Segment, Transcript, Word
+from runners.audio import cut_at_pauses, is_silent, mono
+from runners.base import SAMPLE_RATE, Clip, Progress, RunnerError, Segment, Transcript, Word
+from runners.networks import word_times as times
+from runners.networks.generation import joined, span
+
+PARTIAL_EVERY_SECONDS = 0.2
+"""A text that grows is shown no more often."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +41,82 @@ def hear_in_pieces(
 ) -> Transcript:
     """Hear a clip of any length.
 
-    A clip that is cut has a segment a piece, with its times, unless ``hear`` gives segments of its own, and a note that
-    says how many pieces there were. Nothing to hear is an empty text.
+    Where ``longest_seconds`` is given, each piece that said something is a segment with its times, unless ``hear`` gives
+    segments of its own; a clip that is cut gets a note that says how many pieces there were. Pieces of digital silence
+    are not heard, which a note says too: decoders make words up for them. Nothing to hear is an empty text. The language
+    is that of the first piece that has one.
 
     Args:
         longest_seconds: of a piece; None hears the clip whole.
         at_once: how many pieces ``hear`` gets together, for families that are safe to batch.
-        word_times: False leaves the words' times out.
+        word_times: False leaves words with their times out.
 
     Raises:
+        AudioError: the clip has more than one channel.
+        RunnerError: ``hear`` gave another number of answers than it got pieces.
         Cancelled: between two pieces.
     """
-    raise NotImplementedError
+    if clip.samples.ndim == 1 and not len(clip.samples):
+        return Transcript("")
+    samples = mono(clip)
+    end = len(samples) / SAMPLE_RATE
+    cuts = [(0, len(samples))] if longest_seconds is None else cut_at_pauses(samples, longest_seconds)
+    notes = [f"cut at pauses into {len(cuts)} pieces"] if len(cuts) > 1 else []
+    loud = [(first, last) for first, last in cuts if not is_silent(samples[first:last])]
+    notes += [
+        f"nothing but digital silence {span(first / SAMPLE_RATE, last / SAMPLE_RATE)}: left out"
+        for first, last in cuts
+        if (first, last) not in loud
+    ]
+    text, language = "", None
+    words: list[Word] = []
+    segments: list[Segment] = []
+    for at in range(0, len(loud), at_once):
+        progress.check()
+        batch = loud[at : at + at_once]
+        pieces = hear([samples[first:last] for first, last in batch], _teller(text, progress))
+        if len(pieces) != len(batch):
+            raise RunnerError(f"{len(batch)} pieces were heard and {len(pieces)} answered.", "Try another system.")
+        for (first, last), piece in zip(batch, pieces, strict=True):
+            start = first / SAMPLE_RATE
+            said = piece.text.strip()
+            text = joined(text, False, said)
+            language = language or piece.language
+            notes += [note if len(cuts) == 1 else f"{span(start, last / SAMPLE_RATE)}: {note}" for note in piece.notes]
+            if word_times:
+                words += [_later(word, start) for word in piece.words]
+            if piece.segments:
+                segments += [_later(segment, start) for segment in piece.segments]
+            elif said and longest_seconds is not None:
+                segments.append(Segment(said, start, last / SAMPLE_RATE))
+        if at + at_once < len(loud):
+            progress.partial(text)
+    progress.check()
+    return Transcript(
+        text=text,
+        words=times.in_order(words, end),
+        segments=times.in_order(segments, end),
+        language=language,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _teller(before: str, progress: Progress) -> Callable[[str], None]:
+    """Shows what is being said after the text ``before``, a few times a second."""
+    due = time.monotonic() + PARTIAL_EVERY_SECONDS
+
+    def tell(said: str) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            progress.partial(joined(before, False, said.strip()))
+            due = time.monotonic() + PARTIAL_EVERY_SECONDS
+
+    return tell
+
+
+def _later(timed: times.Timed, seconds: float) -> times.Timed:
+    return replace(
+        timed,
+        start=None if timed.start is None else timed.start + seconds,
+        end=None if timed.end is None else timed.end + seconds,
+    )
