@@ -16,7 +16,7 @@ from typing import Any
 
 from runners.base import RunnerError
 from runners.catalogue.names import offered
-from runners.settings import SETTINGS_FILE, Settings, SettingsError, read_settings
+from runners.settings import IN_THE_FILE_ALONE, SETTINGS_FILE, Settings, SettingsError, read_settings
 
 FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     "host": ("address to listen on; 0.0.0.0 lets other machines in", {"metavar": "ADDRESS"}),
@@ -25,6 +25,7 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     "runners": ("the systems offered, by name, separated by commas; all that Earshot knows if not given", {"metavar": "NAMES"}),
     "extra_runners": ("systems offered besides, e.g. whisper:openai/whisper-medium or ctc:/models/mine", {"metavar": "NAMES"}),
     "disabled_runners": ("families or names shown as switched off", {"metavar": "NAMES"}),
+    "chosen": ("the systems ticked on a first visit; those that come with Earshot if not given", {"metavar": "NAMES"}),
     "device": ("where models run: auto, cpu, cuda, rocm, mps or xpu", {"metavar": "DEVICE"}),
     "dtype": ("precision: auto, float32, bfloat16, float16, int8 or int4", {"metavar": "DTYPE"}),
     "isolation": ("process: each model in a child process; inline: inside this one", {"metavar": "WHERE"}),
@@ -44,6 +45,14 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
         "let the page and the API take any hub id or folder of this machine",
         {"action": argparse.BooleanOptionalAction},
     ),
+    "visitors_download": (
+        "let the page start the download of a model that is offered",
+        {"action": argparse.BooleanOptionalAction},
+    ),
+    "visitors_remove": (
+        "let the page remove models from this machine",
+        {"action": argparse.BooleanOptionalAction},
+    ),
     "show_logs": (
         "show the last lines of a skipped system's log on the page",
         {"action": argparse.BooleanOptionalAction},
@@ -53,7 +62,7 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     "history_folder": ("keep each finished comparison there as JSON; not kept if not given", {"metavar": "FOLDER"}),
     "cache_folder": ("where converted models are kept", {"metavar": "FOLDER"}),
 }
-"""A flag for every field of ``Settings``: what it says, and how argparse takes it."""
+"""A flag for every field of ``Settings`` that is not a table: what it says, and how argparse takes it."""
 
 
 def flags() -> argparse.ArgumentParser:
@@ -61,7 +70,8 @@ def flags() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python app.py",
         description="See what several speech-to-text systems make of a clip, side by side.",
-        epilog=f"Each flag can also be set as the variable in brackets, or in {SETTINGS_FILE}; flags win.",
+        epilog=f"Each flag can also be set as the variable in brackets, or in {SETTINGS_FILE}; flags win. "
+        f"That file alone has the tables: {', '.join(IN_THE_FILE_ALONE)}.",
     )
     for field, (says, options) in FLAGS.items():
         default = Settings.model_fields[field].get_default(call_default_factory=True)

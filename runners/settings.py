@@ -26,6 +26,8 @@ from runners.catalogue.offers import ModelSetting
 from runners.catalogue.servers import ServerSetting
 
 SETTINGS_FILE = "earshot.toml"
+IN_THE_FILE_ALONE = ("models", "servers", "presets")
+"""Settings that have neither a flag nor a variable: tables are written in a file."""
 
 
 def on_space() -> bool:
@@ -103,6 +105,10 @@ class Settings(BaseSettings):
     """Whether weights may be downloaded when somebody runs a system that lacks them."""
     visitors_add_models: bool = Field(default_factory=lambda: not on_space())
     """Whether the page offers "add a model" and the API takes any name: folders of this machine and hub ids."""
+    visitors_download: bool = Field(default_factory=lambda: not on_space())
+    """Whether the page lets a visitor start the download of a model that is offered, besides by running it."""
+    visitors_remove: bool = Field(default_factory=lambda: not on_space())
+    """Whether the page lets a visitor remove models from this machine."""
     show_logs: bool = Field(default_factory=lambda: not on_space())
     """Whether the page shows the last lines of a skipped runner's log; they can name folders of this machine."""
     upload_keep_seconds: int = Field(default=3600, gt=0)
