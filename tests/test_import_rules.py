@@ -27,7 +27,7 @@ NOT_IN_THE_PAGE = ("torch", "transformers", "librosa", "ctranslate2", "faster_wh
 """Never in the page's own process once ``app`` is imported."""
 
 CONCRETE = {spec.target.partition(":")[0] for spec in RUNNERS}
-SHARED_BY_RUNNERS = {"base", "audio", "prompts", "networks"}
+SHARED_BY_RUNNERS = {"base", "audio", "prompts", "networks", "scripts"}
 """What a concrete runner may import of ``runners``: the seam, and what no runner is by itself."""
 
 

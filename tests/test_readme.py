@@ -30,7 +30,8 @@ from runners.catalogue.names import spec_for
 from runners.catalogue.rows import RUNNERS
 from runners.events import Finished
 from runners.prompts import BUILT_IN, read_file
-from runners.scripted import Scripted, built_in
+from runners.scripted import Scripted
+from runners.scripts.reading import built_in
 from runners.settings import Settings
 
 ROOT = Path(__file__).parent.parent

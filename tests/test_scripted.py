@@ -26,6 +26,7 @@ from runners.base import (
     Usage,
     Word,
 )
+from runners.scripts import reading
 
 CLIP = Clip(np.zeros(160, np.float32), 0.01, "silence.wav")
 
@@ -293,14 +294,14 @@ def test_such_a_fault_is_found_in_every_corner_of_a_script(play, steps):
 
 
 def test_every_built_in_script_is_right():
-    assert {"demo", "slow", "raises", "crashes", "hangs", "exits", "killed", "floods", "talks"} == set(scripted.built_in())
-    for path in scripted._SCRIPTS.glob("*.json"):
-        assert scripted._fault_in(json.loads(path.read_text(encoding="utf-8"))) is None
+    assert {"demo", "slow", "raises", "crashes", "hangs", "exits", "killed", "floods", "talks"} == set(reading.built_in())
+    for path in reading.BUILT_IN.glob("*.json"):
+        assert reading._fault_in(json.loads(path.read_text(encoding="utf-8"))) is None
 
 
 @pytest.mark.parametrize("name", ["demo", "talks"])
 def test_the_scripts_for_trying_the_page_answer_every_question(name):
-    answers = json.loads((scripted._SCRIPTS / f"{name}.json").read_text(encoding="utf-8"))["answers"]
+    answers = json.loads((reading.BUILT_IN / f"{name}.json").read_text(encoding="utf-8"))["answers"]
     texts = ["".join(step.get("say", "") for step in steps).split() for steps in answers]
     assert len(texts) >= 3
     assert all(len(words) > 5 for words in texts)
