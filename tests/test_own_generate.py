@@ -36,12 +36,15 @@ def test_watching_changes_nothing_and_tells_the_ids_so_far(model: Any) -> None:
     assert told[-1] == plain[0].tolist()
 
 
-@pytest.mark.parametrize("at", [1, 2, 4])
-def test_a_cancel_goes_through_between_two_tokens(model: Any, at: int) -> None:
-    told: list[list[int]] = []
-    with pytest.raises(Cancelled):
-        generated(model, {"input_ids": PROMPT}, Watcher(cancel_at=at), said=told.append, max_new_tokens=6)
-    assert len(told) == max(0, at - 2)
+def test_a_cancel_goes_through_before_the_first_token_and_between_two(model: Any) -> None:
+    whole = Watcher()
+    generated(model, {"input_ids": PROMPT}, whole, max_new_tokens=6)
+    for at, tokens in ((1, 0), (2, 0), (whole.checks - 6, 0), (whole.checks - 2, 3), (whole.checks, 5)):
+        told: list[list[int]] = []
+        with pytest.raises(Cancelled):
+            generated(model, {"input_ids": PROMPT}, Watcher(cancel_at=at), said=told.append, max_new_tokens=6)
+        assert len(told) == tokens
+    assert not any(module._forward_pre_hooks for module in model.modules() if isinstance(module, torch.nn.Conv1d))
 
 
 def test_criteria_of_the_caller_are_kept(model: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from runners.base import Progress
 from runners.networks import checkpoint
+from runners.networks.generation import checked
 
 
 def generated(
@@ -27,12 +29,13 @@ def generated(
 
     Raises:
         OutOfMemory: it does not fit.
-        Cancelled: before the first token, or between two.
+        Cancelled: between two layers before the first token, or between two tokens.
     """
     import torch
     from transformers import StoppingCriteriaList
 
     def goes_on(ids: Any, scores: Any, **rest: Any) -> Any:
+        before_the_first.close()  # a token is soon written: asking within each would only cost
         progress.check()
         if said is not None:
             said(ids[0].tolist())
@@ -40,7 +43,8 @@ def generated(
 
     asked = options.pop("stopping_criteria", None) or ()
     progress.check()
-    with torch.inference_mode(), checkpoint.memory_limits():
+    with torch.inference_mode(), checkpoint.memory_limits(), ExitStack() as before_the_first:
+        before_the_first.enter_context(checked(model, progress))
         return model.generate(
             **{name: _near(model, value) for name, value in inputs.items()},
             **options,
