@@ -14,7 +14,7 @@ import pytest
 from runners.base import Cancelled, RunnerSpec, WeightsUnavailable
 from runners.catalogue.names import spec_for
 from runners.catalogue.rows import RUNNERS
-from runners.here import hub
+from runners.here import hub, hub_fetch
 from tests.hub_server import CHUNK_BYTES, COMMIT, Hub, serve
 from tests.test_weights import checkpoint, index, matrices, safetensors, with_adapter
 
@@ -161,17 +161,17 @@ def test_one_set_of_weights_is_fetched_and_no_code() -> None:
         "flax_model.msgpack", "tf_model.h5", "onnx/model.onnx", "onnx/config.json", "adapter.eng.safetensors", "model.onnx",
         "training_args.bin", "pytorch_model.bin.index.json",
     ]  # fmt: skip
-    wanted = set(hub.wanted_files(names))
+    wanted = set(hub_fetch.wanted_files(names))
     assert {"config.json", "tokenizer.json", "vocab.json", "merges.txt", "model.safetensors"} <= wanted
     assert not {name for name in wanted if name.endswith((".py", ".bin", ".h5", ".msgpack", ".onnx", ".md", ".index.json"))}
     assert not {name for name in wanted if "/" in name or "fp32.safetensors" in name or "adapter" in name}
 
 
 def test_pickles_are_fetched_only_where_there_is_nothing_else() -> None:
-    assert hub.wanted_files(["pytorch_model.bin", "config.json", "tf_model.h5"]) == ("config.json", "pytorch_model.bin")
+    assert hub_fetch.wanted_files(["pytorch_model.bin", "config.json", "tf_model.h5"]) == ("config.json", "pytorch_model.bin")
     shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]
-    assert set(hub.wanted_files([*shards, "pytorch_model.bin"])) == set(shards)
-    assert set(hub.wanted_files(["model.bin", "vocabulary.txt", "config.json"])) == {
+    assert set(hub_fetch.wanted_files([*shards, "pytorch_model.bin"])) == set(shards)
+    assert set(hub_fetch.wanted_files(["model.bin", "vocabulary.txt", "config.json"])) == {
         "model.bin",
         "vocabulary.txt",
         "config.json",
@@ -180,7 +180,7 @@ def test_pickles_are_fetched_only_where_there_is_nothing_else() -> None:
 
 def test_a_row_may_name_its_files() -> None:
     row = next(row for row in RUNNERS if row.files)
-    assert set(hub.wanted_files(["model.bin", "config.json", "extra.json", "x/config.json"], row.files)) == {
+    assert set(hub_fetch.wanted_files(["model.bin", "config.json", "extra.json", "x/config.json"], row.files)) == {
         "model.bin",
         "config.json",
     }
@@ -207,32 +207,32 @@ class Reports:
 def test_downloads_that_the_hubs_client_forbids_are_refused_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(WeightsUnavailable, match="HF_HUB_OFFLINE"):
-        hub.download(spec_for("whisper"), Reports())
+        hub_fetch.download(spec_for("whisper"), Reports())
 
 
 def test_a_folder_is_never_downloaded(tmp_path: Path) -> None:
     with pytest.raises(WeightsUnavailable, match="is not there"):
-        hub.download(spec_for(f"whisper:{tmp_path}/gone"), Reports())
+        hub_fetch.download(spec_for(f"whisper:{tmp_path}/gone"), Reports())
     with pytest.raises(WeightsUnavailable, match="inside its package"):
-        hub.download(spec_for("moonshine"), Reports())
+        hub_fetch.download(spec_for("moonshine"), Reports())
 
 
 # The client reads its address and whether it may use the network once, when it is imported: so these run in a child.
 CHILD = """
 import json, os, sys
 sys.path.insert(0, {root!r})
-from runners.here import hub
+from runners.here import hub, hub_fetch
 from runners.base import Cancelled, RunnerError
 from runners.catalogue.names import spec_for
 from tests.test_hub import Reports
 
-hub._SECONDS_BETWEEN_REPORTS = 0.002
+hub_fetch._SECONDS_BETWEEN_REPORTS = 0.002
 answers = []
 for name in {names!r}:
     progress = Reports(stop_after={stop_after!r})
     answer = {{"folder": None, "error": None, "fix": None, "cancelled": False}}
     try:
-        answer["folder"] = str(hub.download(spec_for(name), progress))
+        answer["folder"] = str(hub_fetch.download(spec_for(name), progress))
     except Cancelled:
         answer["cancelled"] = True
     except RunnerError as error:

@@ -6,20 +6,18 @@ network, and never raises: what it cannot find out, it leaves to loading.
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
-from runners.base import Availability, RunnerError, RunnerSpec, UnsupportedOption, WeightsUnavailable
+from runners.base import Availability, RunnerError, RunnerSpec, UnsupportedOption
 from runners.catalogue.names import check_family
 from runners.catalogue.rows import CHECKPOINTS, SCRIPTED
 from runners.here import hub
+from runners.here.downloadable import comes_from_hub, left_to_download, refuse_download
 from runners.here.machine import Machine
-from runners.here.need import gigabytes
 from runners.here.packages import refuse_missing
 from runners.here.places import place
 from runners.here.weights import Weights, is_folder
-from runners.settings import Settings, hub_offline
+from runners.settings import Settings
 
 
 def availability(
@@ -37,10 +35,10 @@ def availability(
         refuse_missing(spec, spec.requires)
         _refuse_without_gpu(spec, machine)
         weights = _weights_here(spec, settings)
-        must_download = weights is None and _comes_from_hub(spec)
-        left_bytes = _left_to_download(spec) if must_download else None
+        must_download = weights is None and comes_from_hub(spec)
+        left_bytes = left_to_download(spec) if must_download else None
         if must_download:
-            _refuse_download(spec, settings, left_bytes)
+            refuse_download(spec, settings, left_bytes)
         placement = place(spec, machine, settings, weights, clip_seconds=clip_seconds, chat=chat)
     except RunnerError as error:
         return Availability("skipped", reason=str(error), fix=error.fix)
@@ -91,10 +89,6 @@ def _refuse_without_gpu(spec: RunnerSpec, machine: Machine) -> None:
     )
 
 
-def _comes_from_hub(spec: RunnerSpec) -> bool:
-    return spec.model is not None and spec.family != SCRIPTED and not is_folder(spec.model)
-
-
 def _weights_here(spec: RunnerSpec, settings: Settings) -> Weights | None:
     """What is on this machine; None if nothing need be, or if it would have to be downloaded."""
     if spec.model is None or spec.family == SCRIPTED:
@@ -110,41 +104,3 @@ def _weights_here(spec: RunnerSpec, settings: Settings) -> Weights | None:
     if expected is not None and weights.format in expected.converts:
         refuse_missing(spec, expected.converting_requires, " to convert the model")
     return weights
-
-
-def _left_to_download(spec: RunnerSpec) -> int | None:
-    if spec.size_bytes is None:
-        return None
-    return max(0, spec.size_bytes - hub.present_bytes(spec.model or "", spec.revision))
-
-
-def _refuse_download(spec: RunnerSpec, settings: Settings, left_bytes: int | None) -> None:
-    elsewhere = f"or name a folder that holds them: {spec.family}:FOLDER"
-    part = hub.missing_part(spec.model or "", spec.revision, spec.folders)
-    here = "Its weights are not on this machine" if part is None else f"What is on this machine of its weights {part}"
-    if not settings.downloads:
-        allow = "unset HF_HUB_OFFLINE" if hub_offline() else "turn downloads on (EARSHOT_DOWNLOADS=1)"
-        raise WeightsUnavailable(f"{here}, and downloads are off.", f"{allow[0].upper()}{allow[1:]}, {elsewhere}.")
-    if hub_offline():
-        raise WeightsUnavailable(f"{here}, and HF_HUB_OFFLINE is set.", f"Unset HF_HUB_OFFLINE, {elsewhere}.")
-    if spec.gated and not hub.has_token():
-        raise WeightsUnavailable(
-            "Its licence must be accepted on the hub, and nobody is logged in there.",
-            f"Accept it at https://huggingface.co/{spec.model}, then log in: hf auth login, or set HF_TOKEN.",
-        )
-    free_bytes = _disk_free_bytes(hub.cache_folder())
-    if left_bytes is not None and free_bytes is not None and left_bytes > free_bytes:
-        raise WeightsUnavailable(
-            f"The download takes {gigabytes(left_bytes)} on the disk, {gigabytes(free_bytes)} are free.",
-            f"Free some on the disk of {hub.cache_folder()}, or set HF_HOME to another.",
-        )
-
-
-def _disk_free_bytes(folder: Path) -> int | None:
-    """Room on the disk where a folder is or would be made."""
-    for place_ in (folder, *folder.absolute().parents):
-        try:
-            return shutil.disk_usage(place_).free
-        except OSError:
-            continue
-    return None
