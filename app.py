@@ -16,7 +16,8 @@ from typing import Any
 
 from runners.base import RunnerError
 from runners.catalogue.names import offered
-from runners.settings import IN_THE_FILE_ALONE, SETTINGS_FILE, Settings, SettingsError, read_settings
+from runners.settings import IN_THE_FILE_ALONE, Settings, SettingsError, read_settings
+from runners.settings_file import SETTINGS_FILE
 
 FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     "host": ("address to listen on; 0.0.0.0 lets other machines in", {"metavar": "ADDRESS"}),

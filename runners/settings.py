@@ -7,12 +7,14 @@ flags win over both. On a Hugging Face Space the defaults are those of a public 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -23,9 +25,9 @@ from pydantic_settings import (
 )
 
 from runners.catalogue.offers import ModelSetting
-from runners.catalogue.servers import ServerSetting
+from runners.catalogue.servers import ServedModel, ServerSetting
+from runners.settings_file import SETTINGS_FILE, line_of, line_of_fault, text_of_file, value_at
 
-SETTINGS_FILE = "earshot.toml"
 IN_THE_FILE_ALONE = ("models", "servers", "presets")
 """Settings that have neither a flag nor a variable: tables are written in a file."""
 
@@ -157,27 +159,105 @@ def read_settings(**flags: Any) -> Settings:
     """Read the settings; ``flags`` that are not None win over the environment, which wins over ``earshot.toml``.
 
     Raises:
-        SettingsError: with a line for each setting that is wrong.
+        SettingsError: with a line for each setting that is wrong; for one of ``earshot.toml``, where in it.
     """
+    given = {name: value for name, value in flags.items() if value is not None}
+    if misplaced := [name for name in IN_THE_FILE_ALONE if _variable(name)]:
+        raise SettingsError(
+            "\n".join(
+                f"EARSHOT_{name.upper()}: {name} are tables, so they are set in {SETTINGS_FILE} alone" for name in misplaced
+            )
+        )
     try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
+        return Settings(**given)
     except ValidationError as error:
-        raise SettingsError("\n".join(_wrong(fault) for fault in error.errors())) from error
+        text = text_of_file()
+        raise SettingsError("\n".join(_wrong(fault, given, text) for fault in error.errors())) from error
     except OSError as error:
         raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = line_of_fault(Path(SETTINGS_FILE).read_bytes())
+        raise SettingsError(f"{SETTINGS_FILE}, line {line}: this is not text in UTF-8; save the file as such") from error
     except ValueError as error:  # tomllib's own error, with line and column
-        raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}") from error
+        raise SettingsError(_no_toml(str(error))) from error
 
 
-def _wrong(fault: ErrorDetails) -> str:
-    """One wrong setting in a line: what was given, what is allowed, and where it may have come from."""
-    name = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        close = get_close_matches(name, Settings.model_fields, n=1)
-        return f"{name}: there is no such setting" + (f"; did you mean {close[0]}?" if close else f" (in {SETTINGS_FILE})")
-    setting = str(fault["loc"][0]) if fault["loc"] else name
-    message = fault["msg"][:1].lower() + fault["msg"][1:]
+def where_set(path: tuple[str | int, ...], value: Any) -> str:
+    """Where a value of the settings comes from, for people: "earshot.toml, line 12", "EARSHOT_RUNNERS" or "--runners".
+
+    Args:
+        path: of the value: the setting's name, then keys and places in it.
+    """
+    field = str(path[0])
+    if _variable(field):
+        return f"EARSHOT_{field.upper()}"
+    text = text_of_file()
+    held = value_at(text, path) if text is not None else None
+    if text is not None and (held == value or (held is None and isinstance(value_at(text, path[:1]), str))):
+        return f"{SETTINGS_FILE}, line {line_of(text, path)}"
+    return SETTINGS_FILE if field in IN_THE_FILE_ALONE else f"--{field.replace('_', '-')}"
+
+
+def _variable(field: str) -> str:
+    """What the environment says of a setting; an empty variable sets nothing. Small letters count as large ones."""
+    wanted = f"EARSHOT_{field.upper()}"
+    return next((value for name, value in os.environ.items() if name.upper() == wanted), "")
+
+
+def _no_toml(fault: str) -> str:
+    """A fault that ``tomllib`` found, with the line in front where it told one."""
+    found = re.search(r" \(at line ([0-9]+), column ([0-9]+)\)$", fault)
+    says, where = (fault[: found.start()], f", line {found[1]}, column {found[2]}") if found else (fault, "")
+    if not found and "end of document" in fault:
+        where, says = ", last line", fault.replace(" (at end of document)", "")
     return (
-        f"{name}: {message}, not {str(fault['input'])[:80]!r} "
-        f"(set by --{setting.replace('_', '-')}, EARSHOT_{setting.upper()} or {SETTINGS_FILE})"
+        f"{SETTINGS_FILE}{where}: {says[:1].lower()}{says[1:]}; write name = value, each name once, "
+        'text in "quotes" and tables as [[models]] or [servers.lab]'
     )
+
+
+def _wrong(fault: ErrorDetails, flags: Mapping[str, Any], text: str | None) -> str:
+    """One wrong setting in a line: what was given, what is allowed, and where it may have come from."""
+    path = fault["loc"]
+    name = ".".join(part for part in path if isinstance(part, str))
+    setting = str(path[0]) if path else name
+    in_file = text is not None and setting not in flags and not _variable(setting)
+    line = line_of(text, path) if text is not None and in_file else None
+    where = f"{SETTINGS_FILE}, line {line}: " if line is not None else ""
+    if fault["type"] == "extra_forbidden":
+        fields = _fields_at(path)
+        close = get_close_matches(str(path[-1]), fields, n=1)
+        here = f"there are: {', '.join(fields)}" if len(path) > 1 else ""
+        hint = f"did you mean {close[0]}?" if close else here
+        return f"{where}{name}: there is no such setting{'; ' if hint else ''}{hint}"
+    if fault["type"] == "missing":
+        return f"{where}{name}: this is missing; add {path[-1]} = …"
+    if fault["type"] in {"tuple_type", "model_type", "dict_type", "mapping_type"} and setting in _TABLES:
+        return f"{where}{name}: this has another form; write\n{_TABLES[setting]}"
+    message = fault["msg"].removeprefix("Value error, ")
+    said = f"{name}: {message[:1].lower()}{message[1:]}"
+    if path[-1:] not in {("key",), ("base_url",)}:  # whoever wrote a secret there does not want it in a log
+        said += f", not {str(fault['input'])[:80]!r}"
+    if where:
+        return f"{where}{said}"
+    return f"{said} (set by --{setting.replace('_', '-')}, EARSHOT_{setting.upper()} or {SETTINGS_FILE})"
+
+
+_TABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "models": '    [[models]]\n    name = "whisper:/models/ward"',
+        "servers": '    [servers.lab]\n    base_url = "http://gpu-1:8000/v1"\n'
+        '    [[servers.lab.models]]\n    model = "whisper-1"',
+        "presets": '    [presets]\n    "Ward round" = ["moonshine", "whisper"]',
+    }
+)
+"""How each table is written."""
+
+
+def _fields_at(path: tuple[str | int, ...]) -> list[str]:
+    """The settings that there are where something unknown stands."""
+    tables: dict[str, type[BaseModel]] = {"models": ModelSetting, "servers": ServerSetting}
+    kind = tables.get(str(path[0])) if len(path) > 1 else Settings
+    if path[0] == "servers" and "models" in path[2:-1]:
+        kind = ServedModel
+    return list(kind.model_fields) if kind is not None else []

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from runners.settings import SETTINGS_FILE, Settings, SettingsError, read_settings
+from runners.settings import Settings, SettingsError, read_settings
+from runners.settings_file import SETTINGS_FILE
 
 
 @pytest.fixture(autouse=True)

@@ -1,18 +1,16 @@
-"""How a name becomes a contender: ``family[:model[@revision]][#template]``.
+"""How a name becomes a contender: ``family[:model[@revision]][+precision][+device][#template]``.
 
-``runners.catalogue`` knows the systems, ``runners.prompts`` the templates; this puts the two together. The same words
+``runners.catalogue.names`` knows the systems, ``runners.prompts`` the templates; this puts the two together. The same words
 serve on the command lines, in the API and on the page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from runners.base import Contender, Prompt, PromptError, RunnerSpec, TranscribeOptions
-from runners.catalogue.names import spec_for
-from runners.here.weights import local_folder
+from runners.catalogue.names import is_here, spec_for, split_asked
 from runners.prompts import Templates, render
 
 
@@ -49,19 +47,11 @@ def split_name(name: str) -> tuple[str, str | None]:
         PromptError: nothing follows the #.
     """
     system, sign, template = name.rpartition("#")
-    if not sign or _is_here(name.partition(":")[2]):
+    if not sign or is_here(split_asked(name)[0].partition(":")[2]):
         return name.strip(), None
     if not template.strip():
         raise PromptError(f"“{name}” names no prompt template after the #.", "Write its name there, or leave the # out.")
     return system.strip(), template.strip()
-
-
-def _is_here(model: str) -> bool:
-    """True if a path is there, whatever it is."""
-    try:
-        return bool(model) and (local_folder(model).exists() or Path(model).exists())
-    except (OSError, ValueError):
-        return False
 
 
 def unused(values: Mapping[str, str], names: Iterable[str], templates: Templates) -> list[str]:

@@ -1,54 +1,111 @@
-"""How a name becomes a row: ``family`` (its default model), or ``family:model[@revision]``, a hub id or a local folder."""
+"""How a name becomes a row: ``family`` (its default model), or ``family:model[@revision]``, a hub id or a local folder.
+
+After either may come what it runs in and on, ``+precision`` and ``+device``: "whisper+bfloat16", "ctc:./mine+float32+cuda".
+What a server has is ``openai:model@server``.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import get_args
 
-from runners.base import RunnerError, RunnerSpec, WeightsUnavailable
+from runners.base import DeviceKind, Dtype, RunnerError, RunnerSpec, WeightsUnavailable
+from runners.catalogue import servers
 from runners.catalogue.rows import CHECKPOINTS, FAMILIES, RUNNERS, SCRIPTED
 from runners.here.weights import Format, is_folder, local_folder, looks_like_path
-from runners.settings import Settings
+from runners.settings import Settings, where_set
+from runners.settings_file import SETTINGS_FILE
 
 
 class UnknownRunner(RunnerError):
     """A name that no system answers to."""
 
 
-def spec_for(name: str) -> RunnerSpec:
-    """The row that a name means: ``family``, ``family:model`` or ``family:model@revision``.
+def spec_for(name: str, settings: Settings | None = None) -> RunnerSpec:
+    """The row that a name means: ``family[:model[@revision]][+precision][+device]``.
 
     A model of no row gets its family's abilities, and None for what cannot be known without loading it.
 
+    Args:
+        settings: with rows, labels and servers of the deployer's; None knows Earshot's own rows alone.
+
     Raises:
-        UnknownRunner: no such family, or what follows the colon is neither a hub id nor a folder.
+        UnknownRunner: no such family, what follows the colon is neither a hub id nor a folder, or no such server.
     """
-    family, colon, rest = name.partition(":")
-    family = family.strip()
-    default = next((spec for spec in RUNNERS if spec.family == family and spec.is_default), None)
-    if default is None:
-        raise _unknown_family(family)
-    if not colon:
-        return default
-    if not rest.strip() or any(ord(character) < 32 for character in rest):
-        raise UnknownRunner(f"{name!r} names no model after the colon.", f'Write "{family}", or {_FORM}.')
-    if family == SCRIPTED:
-        return replace(default, model=rest, label=_last_part(rest), is_default=False)
-    if default.model is None:
+    return _find(name, rows(settings), settings)
+
+
+def split_asked(name: str) -> tuple[str, Dtype | None, DeviceKind | None]:
+    """A name without what it asks for, then the precision and the device; a + in the path of what is there is the path's."""
+    dtype: Dtype | None = None
+    device: DeviceKind | None = None
+    while True:
+        rest, plus, last = name.rpartition("+")
+        if not plus or is_here(name.partition(":")[2]):
+            return name, dtype, device
+        asked_dtype, asked_device = _DTYPES.get(last.strip()), _DEVICES.get(last.strip())
+        if asked_dtype is not None and dtype is None:
+            dtype = asked_dtype
+        elif asked_device is not None and device is None:
+            device = asked_device
+        else:
+            return name, dtype, device
+        name = rest.rstrip()
+
+
+def is_here(model: str) -> bool:
+    """True if a path is there, whatever it is."""
+    try:
+        return bool(model) and (local_folder(model).exists() or Path(model).exists())
+    except (OSError, ValueError):
+        return False
+
+
+def asking(spec: RunnerSpec, dtype: Dtype | None, device: DeviceKind | None) -> RunnerSpec:
+    """A system in that precision on that device, a contender of its own beside the system as it is.
+
+    Raises:
+        UnknownRunner: it does not run on this machine, so that neither can be chosen.
+    """
+    if dtype is None and device is None:
+        return spec
+    if spec.server is not None:
         raise UnknownRunner(
-            f"{default.label} carries its model inside its package; another cannot be named.", f'Write just "{family}".'
+            f"{spec.label} runs on a server, which chooses device and precision.", "Leave out what follows the last +."
         )
-    if is_folder(rest):
-        return _added(default, _folder_name(rest), None)
-    model, at, revision = rest.strip().partition("@")
-    if not _is_hub_id(model) or (at and not _is_revision(revision)):
-        raise _not_a_model(family, rest)
-    row = next((spec for spec in RUNNERS if spec.family == family and spec.model == model), None)
-    if row is None:
-        return _added(default, model, revision or None)
-    # A row's own revision in so many words is the row itself, so that it has one name.
-    return replace(row, revision=revision, is_default=False) if revision and revision != row.revision else row
+    says = ", ".join(part for part in (dtype, _DEVICES_SAY[device] if device is not None else None) if part)
+    return replace(spec, asked_dtype=dtype, asked_device=device, label=f"{spec.label} ({says})")
+
+
+def rows(settings: Settings | None = None) -> tuple[RunnerSpec, ...]:
+    """Earshot's rows, then those of the settings' servers and models; with the settings' labels.
+
+    Raises:
+        UnknownRunner: the settings name a model that is none, or one of them twice.
+    """
+    if settings is None:
+        return RUNNERS
+    try:
+        served = servers.rows_of(settings.servers)
+    except servers.UnknownServer as wrong:
+        raise UnknownRunner(f"{SETTINGS_FILE}: {wrong}", wrong.fix) from wrong
+    found = {row.name: row for row in (*RUNNERS, *served)}
+    told: set[str] = set()
+    for place, model in enumerate(settings.models):
+        spec = _of_setting(model.name, tuple(found.values()), settings, ("models", place, "name"))
+        if spec.name in told:
+            raise UnknownRunner(
+                f"{where_set(('models', place, 'name'), model.name)}: {model.name!r} is said something of twice.",
+                "Write both into one [[models]].",
+            )
+        told.add(spec.name)
+        found[spec.name] = model.applied_to(spec)
+    return tuple(found.values())
 
 
 def check_family(spec: RunnerSpec, model_type: str | None, architectures: tuple[str, ...], kind: Format) -> None:
@@ -80,21 +137,119 @@ def offered(settings: Settings) -> tuple[RunnerSpec, ...]:
     """The systems that these settings offer, in order, each once.
 
     Raises:
-        UnknownRunner: a name in ``runners``, ``extra_runners`` or ``disabled_runners`` is not known, or none is offered.
+        UnknownRunner: a name in ``runners``, ``extra_runners``, ``disabled_runners`` or ``models`` is not known, or none is
+            offered; with the place where that name stands.
     """
+    known = rows(settings)
+    by_name = {row.name: row for row in known}
+
+    def named(field: str, names: Sequence[str]) -> list[RunnerSpec]:
+        return [_of_setting(name, known, settings, (field, place)) for place, name in enumerate(names)]
+
     if settings.runners is None:
-        specs = [spec for spec in RUNNERS if spec.family != SCRIPTED]
+        specs = [spec for spec in known if spec.family != SCRIPTED]
     else:
-        specs = [spec_for(name) for name in settings.runners]
-    specs += [spec_for(name) for name in settings.extra_runners]
-    for name in settings.disabled_runners:  # one that is misspelt would switch nothing off
-        spec_for(name)
+        served = [row for row in known if row.server is not None]
+        own = [by_name[_find(model.name, known, settings).name] for model in settings.models if not model.hidden]
+        added = [spec for spec in own if all(spec.name != row.name for row in RUNNERS)]
+        specs = [*named("runners", settings.runners), *served, *added]
+    specs += named("extra_runners", settings.extra_runners)
+    named("disabled_runners", settings.disabled_runners)  # one that is misspelt would switch nothing off
+    hidden = {_find(model.name, known, settings).name for model in settings.models if model.hidden}
+    specs = [spec for spec in specs if spec.name not in hidden]
     if not specs:
         raise UnknownRunner("No system is named.", f"Name at least one: {', '.join(FAMILIES)}.")
     return tuple({spec.name: spec for spec in specs}.values())
 
 
-_FORM = "family:model[@revision], where model is a hub id such as openai/whisper-small, or a folder such as ./my-whisper"
+def offered_spec(name: str, settings: Settings) -> RunnerSpec | None:
+    """The offered system of a name; one of them in a precision or on a device of the name's choice counts as offered."""
+    here = {spec.name: spec for spec in offered(settings)}
+    if name in here:
+        return here[name]
+    bare, dtype, device = split_asked(name)
+    return asking(here[bare], dtype, device) if bare in here else None
+
+
+_DTYPES: Mapping[str, Dtype] = MappingProxyType({dtype: dtype for dtype in get_args(Dtype)})
+_DEVICES: Mapping[str, DeviceKind] = MappingProxyType({kind: kind for kind in get_args(DeviceKind)})
+_DEVICES_SAY: Mapping[DeviceKind, str] = MappingProxyType(
+    {"cpu": "CPU", "cuda": "CUDA", "rocm": "ROCm", "mps": "MPS", "xpu": "XPU"}
+)
+
+
+def _find(name: str, known: tuple[RunnerSpec, ...], settings: Settings | None) -> RunnerSpec:
+    by_name = {row.name: row for row in known}
+    exact = by_name.get(name)
+    if exact is not None and (exact.server is not None or _asks(exact)):  # the model of a server may have a + in its name
+        return exact
+    bare, dtype, device = split_asked(name)
+    spec = _model_named(bare, known, settings)
+    spec = asking(by_name.get(spec.name, spec), dtype, device)
+    return by_name.get(spec.name, spec)
+
+
+def _model_named(name: str, known: tuple[RunnerSpec, ...], settings: Settings | None) -> RunnerSpec:
+    """The row of a name that asks for no precision or device."""
+    family, colon, rest = name.partition(":")
+    family = family.strip()
+    if family == servers.FAMILY:
+        return _served(rest, known, settings)
+    default = next((spec for spec in known if spec.family == family and spec.is_default), None)
+    if default is None:
+        raise _unknown_family(family, known)
+    if not colon:
+        return default
+    if not rest.strip() or any(ord(character) < 32 for character in rest):
+        raise UnknownRunner(f"{name!r} names no model after the colon.", f'Write "{family}", or {_FORM}.')
+    if family == SCRIPTED:
+        return replace(default, model=rest, label=_last_part(rest), is_default=False)
+    if default.model is None:
+        raise UnknownRunner(
+            f"{default.label} carries its model inside its package; another cannot be named.", f'Write just "{family}".'
+        )
+    if is_folder(rest):
+        return _added(default, _folder_name(rest), None)
+    model, at, revision = rest.strip().partition("@")
+    if not _is_hub_id(model) or (at and not _is_revision(revision)):
+        raise _not_a_model(family, rest, known)
+    row = next((spec for spec in known if spec.family == family and spec.model == model and not _asks(spec)), None)
+    if row is None:
+        return _added(default, model, revision or None)
+    # A row's own revision in so many words is the row itself, so that it has one name.
+    return replace(row, revision=revision, is_default=False) if revision and revision != row.revision else row
+
+
+def _asks(spec: RunnerSpec) -> bool:
+    return spec.asked_dtype is not None or spec.asked_device is not None
+
+
+def _served(rest: str, known: tuple[RunnerSpec, ...], settings: Settings | None) -> RunnerSpec:
+    """What a server has, by ``model@server``, or ``model`` alone where only one server can be meant."""
+    there = settings.servers if settings is not None else {}
+    rest = rest.strip()
+    if not rest:
+        raise UnknownRunner("What is served has a name after the colon.", "Write openai:MODEL@SERVER.")
+    model, at, server = rest.rpartition("@")
+    whole = not at or (server not in there and any(row.server is not None and row.model == rest for row in known))
+    try:
+        spec = servers.served(rest, None, there) if whole else servers.served(model, server, there)
+    except servers.UnknownServer as wrong:
+        raise UnknownRunner(str(wrong), wrong.fix) from wrong
+    return next((row for row in known if row.name == spec.name), spec)
+
+
+def _of_setting(name: str, known: tuple[RunnerSpec, ...], settings: Settings, path: tuple[str | int, ...]) -> RunnerSpec:
+    try:
+        return _find(name, known, settings)
+    except UnknownRunner as wrong:
+        raise UnknownRunner(f"{where_set(path, name)}: {wrong}", wrong.fix) from wrong
+
+
+_FORM = (
+    "family:model[@revision][+precision][+device], where model is a hub id such as openai/whisper-small, "
+    "or a folder such as ./my-whisper"
+)
 _HUB_PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
 _LONGEST_HUB_ID = 96  # the hub's own limit
 
@@ -150,20 +305,37 @@ def _slashes(folder: str) -> str:
     return "/\\" if re.match(r"[A-Za-z]:[\\/]|\.{0,2}\\", folder) else "/"
 
 
-def _unknown_family(family: str) -> UnknownRunner:
-    known = {spec.name.casefold(): spec.name for spec in RUNNERS}
-    known |= {spec.model.rpartition("/")[2].casefold(): spec.name for spec in RUNNERS if spec.model}
-    close = get_close_matches(family.casefold(), known, n=1)
-    hint = f'Did you mean "{known[close[0]]}"? ' if close else ""
+def _unknown_family(family: str, known: tuple[RunnerSpec, ...]) -> UnknownRunner:
+    bare, plus, asked = family.partition("+")
+    if plus and any(spec.family == bare.strip() for spec in known):
+        return _not_asked(family, asked)
+    names = {spec.name.casefold(): spec.name for spec in known}
+    names |= {spec.model.rpartition("/")[2].casefold(): spec.name for spec in known if spec.model}
+    close = get_close_matches(family.casefold(), names, n=1)
+    hint = f'Did you mean "{names[close[0]]}"? ' if close else ""
     return UnknownRunner(
         f"There is no system called {family!r}.", f"{hint}The families are: {', '.join(FAMILIES)}. Write a family, or {_FORM}."
     )
 
 
-def _not_a_model(family: str, rest: str) -> UnknownRunner:
-    rows = {spec.model.casefold(): spec.name for spec in RUNNERS if spec.family == family and spec.model}
-    rows |= {model.rpartition("/")[2]: name for model, name in rows.items()}
-    rows |= {model.removeprefix("whisper-").removeprefix("faster-whisper-"): name for model, name in rows.items()}
-    close = get_close_matches(rest.casefold(), rows, n=1)
-    hint = f'Did you mean "{rows[close[0]]}"? ' if close else ""
+def _not_asked(name: str, asked: str) -> UnknownRunner:
+    """What follows a + is neither a precision nor a device, or is a second one."""
+    last = asked.rpartition("+")[2].strip()
+    close = get_close_matches(last.casefold(), [*_DTYPES, *_DEVICES], n=1, cutoff=0.5)
+    hint = f'Did you mean "+{close[0]}"? ' if close and close[0] != last else ""
+    return UnknownRunner(
+        f"In {name!r}, {last!r} is no precision or device, or there are two.",
+        f"{hint}Precisions: {', '.join(_DTYPES)}. Devices: {', '.join(_DEVICES)}. One of each at most.",
+    )
+
+
+def _not_a_model(family: str, rest: str, known: tuple[RunnerSpec, ...]) -> UnknownRunner:
+    model, plus, asked = rest.partition("+")
+    if plus and _is_hub_id(model.strip().partition("@")[0]):
+        return _not_asked(f"{family}:{rest}", asked)
+    names = {spec.model.casefold(): spec.name for spec in known if spec.family == family and spec.model}
+    names |= {model.rpartition("/")[2]: name for model, name in names.items()}
+    names |= {model.removeprefix("whisper-").removeprefix("faster-whisper-"): name for model, name in names.items()}
+    close = get_close_matches(rest.casefold(), names, n=1)
+    hint = f'Did you mean "{names[close[0]]}"? ' if close else ""
     return UnknownRunner(f"{rest!r} is neither a folder here nor a model's id on the hub.", f"{hint}Write {_FORM}.")

@@ -5,13 +5,24 @@ name = "whisper:/models/ward"
 label = "Our Whisper, ward round"
 
 [[models]]
+name = "ctc:someone/their-wav2vec2@v2"
+languages = ["de"]
+license = "Apache-2.0"
+
+[[models]]
 name = "pocketsphinx"
 hidden = true
+
+A name that no row has adds one: its family says how it is run.
 """
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from dataclasses import replace
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from runners.base import RunnerSpec
 
 
 class ModelSetting(BaseModel):
@@ -21,7 +32,19 @@ class ModelSetting(BaseModel):
 
     name: str
     """``family[:model[@revision]][+precision][+device]``."""
-    label: str | None = None
+    label: str | None = Field(default=None, min_length=1, max_length=80)
     hidden: bool = False
-    languages: tuple[str, ...] | None = None
-    license: str | None = None
+    """Not offered, unless a visitor may name any model and does."""
+    languages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """ISO 639-1 codes it understands."""
+    license: str | None = Field(default=None, min_length=1, max_length=80)
+    """SPDX identifier."""
+
+    def applied_to(self, spec: RunnerSpec) -> RunnerSpec:
+        """The row with what is said of it here."""
+        return replace(
+            spec,
+            label=self.label if self.label is not None else spec.label,
+            languages=self.languages if self.languages is not None else spec.languages,
+            license=self.license if self.license is not None else spec.license,
+        )

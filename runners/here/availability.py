@@ -6,9 +6,11 @@ network, and never raises: what it cannot find out, it leaves to loading.
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import Any
 
-from runners.base import Availability, RunnerError, RunnerSpec, UnsupportedOption
+from runners.base import Availability, RunnerError, RunnerSpec, Server, UnsupportedOption
 from runners.catalogue.names import check_family
 from runners.catalogue.rows import CHECKPOINTS, SCRIPTED
 from runners.here import hub
@@ -33,6 +35,9 @@ def availability(
     try:
         _refuse_switched_off(spec, settings)
         refuse_missing(spec, spec.requires)
+        if spec.server is not None:
+            _refuse_without_key(spec.server)
+            return Availability("available")  # whether the server answers is found out when it is asked
         _refuse_without_gpu(spec, machine)
         weights = _weights_here(spec, settings)
         must_download = weights is None and comes_from_hub(spec)
@@ -48,7 +53,8 @@ def availability(
 
 
 def as_plain(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
-    """One system and its availability as plain data, for JSON; unknown is None."""
+    """One system and its availability as plain data, for JSON; unknown is None. Of a server it gives the name alone."""
+    here = found.ok and spec.server is None
     return {
         "name": spec.name,
         "label": spec.label,
@@ -58,25 +64,52 @@ def as_plain(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
         "parameters": spec.parameters,
         "languages": list(spec.languages) if spec.languages is not None else None,
         "license": spec.license,
+        "size_bytes": spec.size_bytes,
+        "gated": spec.gated,
+        "needs_gpu": spec.needs_gpu,
+        "dtypes": list(spec.dtypes),
+        "devices": list(spec.devices),
+        "can_choose_language": spec.can_choose_language,
+        "assumes_language": spec.assumes_language,
+        "translates_to": list(spec.translates_to),
+        "is_streaming": spec.is_streaming,
+        "has_word_times": spec.has_word_times,
+        "has_segment_times": spec.has_segment_times,
         "takes_prompt": spec.takes_prompt,
         "can_chat": spec.can_chat,
+        "longest_transcribed_seconds": spec.longest_transcribed_seconds,
+        "longest_prompt_seconds": spec.longest_prompt_seconds,
+        "tested": spec.tested,
+        "asked_dtype": spec.asked_dtype,
+        "asked_device": spec.asked_device,
+        "server": spec.server.name if spec.server is not None else None,
         "state": found.state,
         "reason": found.reason,
         "fix": found.fix,
         "download_bytes": found.download_bytes,
-        "device": found.placement.device if found.ok else None,
-        "dtype": found.placement.dtype if found.ok else None,
-        "spread": found.placement.spread if found.ok else None,
-        "need_bytes": found.placement.need_bytes if found.ok else None,
+        "device": found.placement.device if here else None,
+        "dtype": found.placement.dtype if here else None,
+        "spread": found.placement.spread if here else None,
+        "need_bytes": found.placement.need_bytes if here else None,
     }
 
 
 def _refuse_switched_off(spec: RunnerSpec, settings: Settings) -> None:
-    # A family's default model by its full name too, and a model with all its revisions.
+    # A family's default model by its full name too, a model with all its revisions, and all of that at any precision.
     model = f"{spec.family}:{spec.model}"
-    if {spec.family, spec.name, model, f"{model}@{spec.revision}"} & set(settings.disabled_runners):
+    where = spec.server.name if spec.server is not None else spec.revision
+    as_it_is = replace(spec, asked_dtype=None, asked_device=None).name
+    if {spec.family, spec.name, as_it_is, model, f"{model}@{where}"} & set(settings.disabled_runners):
         raise UnsupportedOption(
             "Switched off by whoever runs this page.", "It is named in EARSHOT_DISABLED_RUNNERS; take it out to use it."
+        )
+
+
+def _refuse_without_key(server: Server) -> None:
+    if server.key_variable is not None and not os.environ.get(server.key_variable):
+        raise UnsupportedOption(
+            f"The server “{server.name}” wants a key, and none is set.",
+            f"Whoever runs this sets the environment variable {server.key_variable}.",
         )
 
 

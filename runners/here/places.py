@@ -85,11 +85,12 @@ def place(
     """Choose device and precision: the first place that has room, in the best precision that fits there.
 
     Accelerators come first, each alone, then several together; with main memory for the rest if they hold the better part
-    of it; then the CPU. A named device is the only one tried. ``clip_seconds`` and ``chat`` as for ``availability``.
+    of it; then the CPU. A named device is the only one tried, and what the system's own name asks for wins over the
+    settings. ``clip_seconds`` and ``chat`` as for ``availability``.
 
     Raises:
-        UnsupportedOption: the device or the precision that the settings name is not one for this system or machine.
-        MissingPackage: the precision that they name needs one.
+        UnsupportedOption: the device or the precision that its name or the settings name is not for this system or machine.
+        MissingPackage: the named precision needs one.
         OutOfMemory: no place has room.
     """
     tokens = cached_tokens(spec, weights, clip_seconds, chat=chat)
@@ -119,15 +120,17 @@ def place(
 
 
 def precisions(spec: RunnerSpec, device: Device, settings: Settings) -> tuple[Dtype, ...]:
-    """The precisions to try, best first: the setting's alone, else those that lose nothing to speak of on this device.
+    """The precisions to try, best first: the one that the system's name asks for, or else the setting's, or else those that
+    lose nothing to speak of on this device.
 
-    A system with a single precision has nothing to choose, and the setting does not concern it. Layers in 8 or 4 bits
-    (``int8`` and ``int4`` with PyTorch) are taken only if the setting asks: they lose accuracy. A system that has none
-    keeps its best precision then: the setting makes the large models fit, it does not ban the small ones.
+    What the name asks for is what it gets, or it is refused. The setting does not concern a system with a single precision,
+    which has nothing to choose. Layers in 8 or 4 bits (``int8`` and ``int4`` with PyTorch) are taken only if they are asked
+    for: they lose accuracy. A system that has none keeps its best precision where the setting asks for them: the setting
+    makes the large models fit, it does not ban the small ones.
 
     Raises:
-        UnsupportedOption: the setting names a precision that the system, or the device, does not compute in.
-        MissingPackage: the setting names one that needs a package.
+        UnsupportedOption: a precision is named that the system, or the device, does not compute in.
+        MissingPackage: one is named that needs a package.
     """
     by_preference = _ON_CPU if device.kind == "cpu" else _ON_ACCELERATOR
     possible = [dtype for dtype in by_preference if dtype in spec.dtypes and (dtype != "bfloat16" or _has_bfloat16(device))]
@@ -135,8 +138,9 @@ def precisions(spec: RunnerSpec, device: Device, settings: Settings) -> tuple[Dt
         possible = [dtype for dtype in possible if dtype not in _QUANTISED]
     if not possible:
         raise UnsupportedOption(f"{spec.label} has no precision that the {_NAMES[device.kind]} computes in.", "Choose another.")
-    wanted = settings.dtype
-    if wanted == "auto" or len(spec.dtypes) == 1 or (wanted in _QUANTISED and wanted not in spec.dtypes):
+    asked = spec.asked_dtype
+    wanted = asked or settings.dtype
+    if wanted == "auto" or (asked is None and (len(spec.dtypes) == 1 or (wanted in _QUANTISED and wanted not in spec.dtypes))):
         return tuple(possible)
     if wanted in possible:
         return (wanted,)
@@ -144,9 +148,12 @@ def precisions(spec: RunnerSpec, device: Device, settings: Settings) -> tuple[Dt
         refuse_missing(spec, (QUANTISER,), f" for {wanted}")
         return (wanted,)
     whose = spec.label if wanted not in spec.dtypes else f"the {_NAMES[device.kind]}"
+    others = [dtype for dtype in possible if asked is not None or not dtype.startswith("int8")]
     raise UnsupportedOption(
         f"{whose[0].upper()}{whose[1:]} does not compute in {wanted}.",
-        f"Set EARSHOT_DTYPE to auto or to one of: {', '.join(d for d in possible if not d.startswith('int8')) or 'none here'}.",
+        f"Name it with {' or '.join(f'+{dtype}' for dtype in others)}, or without a precision."
+        if asked is not None
+        else f"Set EARSHOT_DTYPE to auto or to one of: {', '.join(others) or 'none here'}.",
     )
 
 
@@ -186,21 +193,20 @@ def _spread_rooms(device: Device, machine: Machine) -> Iterator[_Room]:
 
 def _devices(spec: RunnerSpec, machine: Machine, settings: Settings) -> Iterator[Device]:
     """The devices to try, best first."""
-    if settings.device != "auto":
-        device = machine.device(settings.device)
-        # A system that knows the CPU alone runs there; the setting chooses among devices, it does not ban systems.
-        if settings.device not in spec.devices and spec.devices == ("cpu",):
+    asked = spec.asked_device
+    wanted = asked or settings.device
+    if wanted != "auto":
+        fix = "Set EARSHOT_DEVICE to auto." if asked is None else f"Name it without +{asked}."
+        device = machine.device(wanted)
+        if wanted not in spec.devices and spec.devices == ("cpu",) and asked is None:
+            # A system that knows the CPU alone runs there; the setting chooses among devices, it does not ban systems.
             device = machine.device("cpu")
-        elif settings.device not in spec.devices:
-            raise UnsupportedOption(
-                f"{spec.label} does not run on the {_NAMES[settings.device]}.", "Set EARSHOT_DEVICE to auto."
-            )
+        elif wanted not in spec.devices:
+            raise UnsupportedOption(f"{spec.label} does not run on the {_NAMES[wanted]}.", fix)
         if device is None:
             have = ", ".join(dict.fromkeys(_NAMES[each.kind] for each in machine.devices))
             why = "" if machine.probed else " (GPUs were not looked for yet)"
-            raise UnsupportedOption(
-                f"This machine has no {_NAMES[settings.device]}{why}; it has: {have}.", "Set EARSHOT_DEVICE to auto."
-            )
+            raise UnsupportedOption(f"This machine has no {_NAMES[wanted]}{why}; it has: {have}.", fix)
         yield device
         return
     for device in machine.devices:
@@ -216,10 +222,11 @@ def _out_of_memory(
     spec: RunnerSpec, need_bytes: int, device: Device, settings: Settings, weights: Weights | None, tokens: int
 ) -> OutOfMemory:
     """The shortage on the roomiest device, and what would fit there."""
+    wanted = spec.asked_dtype or settings.dtype
     where = "" if device.kind == "cpu" else f" on the {_NAMES[device.kind]}"
     free_bytes = device.free_bytes or 0
     in_4_bits_bytes = needed_bytes(spec, "int4", weights, tokens)
-    cache_bytes = tokens * cache_bytes_per_token(spec, weights, "float32" if settings.dtype == "float32" else "bfloat16")
+    cache_bytes = tokens * cache_bytes_per_token(spec, weights, "float32" if wanted == "float32" else "bfloat16")
     shorter_bytes = need_bytes - cache_bytes + cache_bytes * TEXT_TOKENS // max(1, tokens)
     smaller = [
         row.label for row in RUNNERS if row.family == spec.family and row.parameters and row.parameters < (spec.parameters or 0)
@@ -227,11 +234,11 @@ def _out_of_memory(
     advice = ["free some memory"]
     if tokens > 2 * TEXT_TOKENS and shorter_bytes <= free_bytes:
         advice.append("take a shorter clip")
-    if settings.dtype == "float32" and "bfloat16" in spec.dtypes:
-        advice.append("take half the precision (EARSHOT_DTYPE=bfloat16)")
+    if wanted == "float32" and "bfloat16" in spec.dtypes:
+        advice.append(f"take half the precision ({_how(spec, 'bfloat16')})")
     if (
         "int4" in spec.dtypes
-        and settings.dtype != "int4"
+        and wanted != "int4"
         and device.kind in _QUANTISED["int4"]
         and in_4_bits_bytes is not None
         and in_4_bits_bytes <= free_bytes
@@ -239,7 +246,12 @@ def _out_of_memory(
         package = Requirement.read(QUANTISER)
         first = f', after pip install "{QUANTISER}"' if folder_of_package(package.module) is None else ""
         slow = ", slow on a CPU" if device.kind == "cpu" else ""
-        advice.append(f"load it in 4 bits (EARSHOT_DTYPE=int4: {gigabytes(in_4_bits_bytes)}{slow}{first})")
+        advice.append(f"load it in 4 bits ({_how(spec, 'int4')}: {gigabytes(in_4_bits_bytes)}{slow}{first})")
     advice.append("choose a smaller model" + (f" such as {smaller[0]}" if smaller else ""))
     said = ", ".join(advice[:-1]) + (", or " if len(advice) > 2 else " or ") + advice[-1]
     return OutOfMemory(f"Needs {gigabytes(need_bytes)}, {gigabytes(free_bytes)} free{where}.", f"{said[0].upper()}{said[1:]}.")
+
+
+def _how(spec: RunnerSpec, dtype: Dtype) -> str:
+    """How a precision is asked for where the one that was asked for does not fit."""
+    return f"EARSHOT_DTYPE={dtype}" if spec.asked_dtype is None else f"+{dtype} after its name"
