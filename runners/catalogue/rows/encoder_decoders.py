@@ -6,8 +6,104 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from runners.base import RunnerSpec
-from runners.catalogue.rows.kinds import Heard
+from runners.catalogue.rows.kinds import MB, TORCH_DEVICES, Heard
+from runners.networks.seamless_codes import SEAMLESS_CODES
 
-HEARD: Mapping[str, Heard] = MappingProxyType({})
+HEARD: Mapping[str, Heard] = MappingProxyType(
+    {
+        "canary": Heard("a Canary model for transformers", model_types=("canary",)),
+        "cohere-transcribe": Heard("a Cohere Transcribe model", model_types=("cohere_asr",)),
+        "moonshine-transformers": Heard("a Moonshine model for transformers", model_types=("moonshine", "moonshine_streaming")),
+        "seamless-m4t": Heard("a SeamlessM4T v2 model", model_types=("seamless_m4t_v2",)),
+    }
+)
 
-ROWS: tuple[RunnerSpec, ...] = ()
+_TARGET = "runners.encoder_decoders:EncoderDecoder"
+_CANARY_LANGUAGES = tuple("bg hr cs da nl en et fi fr de el hu it lv lt mt pl pt ro sk sl es sv ru uk".split())
+_COHERE_LANGUAGES = tuple("ar de el en es fr it ja ko nl pl pt vi zh".split())
+
+
+def _moonshine(model: str, label: str, millions: int, *, is_streaming: bool = False) -> RunnerSpec:
+    return RunnerSpec(
+        family="moonshine-transformers",
+        label=label,
+        target=_TARGET,
+        model=f"UsefulSensors/{model}",
+        is_default=model == "moonshine-tiny",
+        parameters=millions * 1_000_000,
+        languages=("en",),
+        license="MIT",
+        requires=("transformers", "torch"),
+        size_bytes=4 * millions * MB,
+        devices=TORCH_DEVICES,
+        is_streaming=is_streaming,
+        has_segment_times=True,
+        longest_transcribed_seconds=20,
+        tested="tiny checkpoint" if is_streaming else "real weights",
+    )
+
+
+ROWS: tuple[RunnerSpec, ...] = (
+    RunnerSpec(
+        family="canary",
+        label="Canary 1B v2",
+        target=_TARGET,
+        model="nvidia/canary-1b-v2",
+        is_default=True,
+        parameters=962_000_000,
+        languages=_CANARY_LANGUAGES,
+        license="CC-BY-4.0",
+        requires=("transformers", "torch"),
+        size_bytes=3_850 * MB,
+        devices=TORCH_DEVICES,
+        can_choose_language=True,
+        assumes_language="en",
+        translates_to=_CANARY_LANGUAGES,  # from English to the others, and from them to English
+        has_segment_times=True,
+        longest_transcribed_seconds=40,
+        tested="tiny checkpoint",
+    ),
+    RunnerSpec(
+        family="cohere-transcribe",
+        label="Cohere Transcribe",
+        target=_TARGET,
+        model="CohereLabs/cohere-transcribe-03-2026",
+        is_default=True,
+        parameters=2_066_000_000,
+        languages=_COHERE_LANGUAGES,
+        license="Apache-2.0",
+        requires=("transformers", "torch"),
+        size_bytes=4_132 * MB,
+        gated=True,
+        devices=TORCH_DEVICES,
+        can_choose_language=True,
+        assumes_language="en",
+        has_segment_times=True,
+        longest_transcribed_seconds=30,
+        tested="tiny checkpoint",
+    ),
+    _moonshine("moonshine-tiny", "Moonshine tiny (transformers)", 27),
+    _moonshine("moonshine-base", "Moonshine base (transformers)", 61),
+    _moonshine("moonshine-streaming-tiny", "Moonshine streaming tiny", 34, is_streaming=True),
+    _moonshine("moonshine-streaming-small", "Moonshine streaming small", 123, is_streaming=True),
+    _moonshine("moonshine-streaming-medium", "Moonshine streaming medium", 245, is_streaming=True),
+    RunnerSpec(
+        family="seamless-m4t",
+        label="SeamlessM4T v2 large",
+        target=_TARGET,
+        model="facebook/seamless-m4t-v2-large",
+        is_default=True,
+        parameters=1_502_000_000,  # what writes down speech; the rest of its 2.3 billion speaks
+        languages=tuple(SEAMLESS_CODES),
+        license="CC-BY-NC-4.0",
+        requires=("transformers", "torch"),
+        size_bytes=9_240 * MB,  # all of it: its files are not parted by task
+        devices=TORCH_DEVICES,
+        can_choose_language=True,
+        assumes_language="en",
+        translates_to=tuple(SEAMLESS_CODES),
+        has_segment_times=True,
+        longest_transcribed_seconds=30,
+        tested="tiny checkpoint",
+    ),
+)
