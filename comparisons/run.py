@@ -1,7 +1,8 @@
-"""Running a comparison: contenders one after another on a thread, their events handed to whoever shows them.
+"""Running a comparison: its contenders on threads, their events handed to whoever shows them.
 
-Local runners share the device, so they take turns, and an RTF is honest. The thread is this module's; processes,
-warm models and deadlines are the pool's.
+Local runners share the device, so they take turns, and an RTF is honest. What is served elsewhere runs beside them and
+beside each other. The threads are this module's; processes, warm models, deadlines and how much a server takes at once are
+the pool's.
 """
 
 from __future__ import annotations
@@ -125,11 +126,13 @@ class Comparing:
             self._events.put(Queued(contender))
         self._cancels.listen(self._drop_cancelled)
         self._drop_cancelled()
-        # With the caller's context: ZeroGPU finds in it whose visit the GPU time is counted to.
-        self._thread = threading.Thread(
-            target=contextvars.copy_context().run, args=(self._work,), name="comparing", daemon=True
-        )
-        self._thread.start()
+        here = [contender for contender in chosen if contender.spec.server is None]
+        served = [contender for contender in chosen if contender.spec.server is not None]
+        for in_turn in ([here] if here else []) + [[contender] for contender in served]:
+            # With the caller's context: ZeroGPU finds in it whose visit the GPU time is counted to.
+            threading.Thread(
+                target=contextvars.copy_context().run, args=(self._work, in_turn), name="comparing", daemon=True
+            ).start()
 
     @property
     def finished(self) -> bool:
@@ -165,12 +168,12 @@ class Comparing:
         for contender in dropped:
             self._events.put(Finished(contender, TranscriptionResult(contender, "cancelled")))
 
-    def _work(self) -> None:
-        while True:
+    def _work(self, in_turn: Iterable[Contender]) -> None:
+        for contender in in_turn:
             with self._lock:
-                if not self._waiting:
-                    return
-                contender = self._waiting.pop(0)
+                if contender not in self._waiting:  # cancelled before its turn
+                    continue
+                self._waiting.remove(contender)
             result = self._run(contender)
             _log(result)
             self._events.put(Finished(contender, result))
@@ -196,7 +199,9 @@ def _log(result: TranscriptionResult) -> None:
     """What became of a contender, for whoever runs this; never what was said in the clip. Names are untrusted: %r."""
     name = result.contender.name
     if result.status == "ok":
-        log.info("%r: ok in %.3f s on %s", name, result.seconds or 0.0, result.device)
+        server = result.contender.spec.server
+        place = result.device if server is None else f"the server {server.name}"
+        log.info("%r: ok in %.3f s on %s", name, result.seconds or 0.0, place)
     elif result.status == "cancelled":
         log.info("%r: cancelled", name)
     else:

@@ -1,4 +1,5 @@
-"""Runs contenders, one at a time on this machine's devices, and keeps their models warm within a budget of memory.
+"""Runs contenders, one at a time on this machine's devices, and keeps their models warm within a budget of memory. What is
+served elsewhere runs beside them, as many requests at once as its server takes.
 
 Whatever a runner does, ``Pool.run`` and ``Pool.chat`` return a result: ok, skipped with the reason and the fix, or
 cancelled.
@@ -14,7 +15,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runners.base import (
     Availability,
@@ -30,6 +31,7 @@ from runners.base import (
     RunnerCrashed,
     RunnerError,
     RunnerTimeout,
+    Server,
     TranscriptionResult,
     Turn,
 )
@@ -79,6 +81,8 @@ class Pool:
         self._machine = machine
         self._device = Turns()
         self._network = Turns()
+        self._servers: dict[Server, Turns] = {}
+        """By server and the way that it is asked, without the model."""
         self._warm = WarmModels()
         self._starting: set[Worker] = set()
         self._spawner = Spawner()
@@ -204,6 +208,13 @@ class Pool:
         attempt.stage = "availability"
         attempt.check()
         attempt.check_wanted()
+        server = attempt.contender.spec.server
+        if server is not None:
+            self._judge(attempt)
+            with self._seats(server).place() as place:
+                attempt.stage = None
+                place.wait(attempt.stopped)
+                return self._work(attempt, Placement())
         with self._device.place() as place:  # taken first, so that the order is that of the calls
             found = self._judge(attempt)
             if found.state != "download":
@@ -224,6 +235,12 @@ class Pool:
         finally:
             if fetched is not None and fetched in self._starting:
                 self._end(fetched)
+
+    def _seats(self, server: Server) -> Turns:
+        """The queue of all requests to one server, whatever the model."""
+        key = replace(server, route="transcriptions")
+        with self._lock:
+            return self._servers.setdefault(key, Turns(server.requests_at_once))
 
     def _judge(self, attempt: Attempt[R]) -> Availability:
         """Whether it can run, and where, in the ``room`` there is.
@@ -300,7 +317,9 @@ class Pool:
     def _loaded(self, attempt: Attempt[R], placement: Placement, fetched: Worker | None) -> WarmModel:
         attempt.stage = "load"
         attempt.loading()
-        self._make_room(placement)
+        is_served = attempt.contender.spec.server is not None
+        if not is_served:  # it takes no memory here to speak of
+            self._make_room(placement)
         worker = fetched or self._start(attempt)
         attempt.worker = worker
         try:
@@ -316,7 +335,8 @@ class Pool:
         with self._lock:
             self._starting.discard(worker)
         self._keep_house()
-        self._trim(placement, spared=model)
+        if not is_served:
+            self._trim(placement, spared=model)
         return model
 
     def _start(self, attempt: Attempt[R]) -> Worker:
@@ -348,7 +368,8 @@ class Pool:
             return
         self._warm.give_back(model)
         # Without a budget of somebody's own the model that was used last stays, however large it is.
-        self._trim(model.placement, spared=model if self._settings.memory_budget_gb is None else None)
+        if model.spec.server is None:
+            self._trim(model.placement, spared=model if self._settings.memory_budget_gb is None else None)
         self._changed.set()
 
     def _make_room(self, placement: Placement) -> None:

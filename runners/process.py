@@ -90,10 +90,11 @@ class ProcessWorker:
         self.spec = spec
         command = [sys.executable, "-P", "-m", "runners.worker", str(os.getpid())]
         try:
-            self._process = spawner.start(command, child_environment(settings))
+            self._process = spawner.start(command, child_environment(settings, spec))
         except OSError as error:
             raise RunnerCrashed(f"Its process could not be started: {error}.", "Close other programs.") from error
-        self._mask = masker(secrets_in(os.environ))
+        key_variable = spec.server.key_variable if spec.server is not None else None
+        self._mask = masker(secrets_in(os.environ, () if key_variable is None else (key_variable,)))
         self._commands = cast(BinaryIO, self._process.stdin)
         self._messages = cast(BinaryIO, self._process.stdout)
         self._log = ChildLog(cast(BinaryIO, self._process.stderr), self._mask, MARK)

@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from runners.base import Cancelled, ChatOptions, Placement, RunnerError, RunnerSpec
+from runners.base import Cancelled, ChatOptions, Placement, RunnerError
 from runners.isolation import wire
 from runners.isolation.death import die_with
 from runners.isolation.failures import failure_message, plain
@@ -150,7 +150,7 @@ class _Child:
 
     def _do(self, command: wire.Message, samples: wire.Samples, telling: _Telling) -> wire.Message:
         if self._host is None:
-            self._host = RunnerHost(wire.from_message(RunnerSpec, command["spec"]))
+            self._host = RunnerHost(wire.spec_from(command["spec"]))
         match command["do"]:
             case "fetch":
                 self._host.fetch(telling)

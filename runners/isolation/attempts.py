@@ -28,8 +28,10 @@ from runners.base import (
 )
 from runners.events import Event, Loading, Partial, Running
 from runners.here.memory import OWN_MEMORY
+from runners.isolation.limits import CANCEL_GRACE_SECONDS
 from runners.isolation.warm import WarmModel
 from runners.process import Worker
+from runners.remote.connection import LONGEST_PAUSE_SECONDS
 from runners.settings import Settings
 
 _CHARACTERS_PER_AUDIO_SECOND = 50
@@ -113,8 +115,17 @@ class Attempt(ABC, Generic[R]):
             **self._place(self.load_seconds),
         }
 
+    def _deadline_seconds(self, seconds: float) -> float:
+        """As long as the settings allow; for a server as long as it may be silent and may have to be asked again, too."""
+        server = self.contender.spec.server
+        if server is None:
+            return seconds
+        return max(seconds, server.timeout_seconds) + server.retries * LONGEST_PAUSE_SECONDS + CANCEL_GRACE_SECONDS
+
     def _place(self, load_seconds: float | None) -> dict[str, Any]:
         placement = self.placement
+        if self.contender.spec.server is not None:  # where it runs, and what loading took there, nobody says
+            return {}
         return {
             "load_seconds": load_seconds if load_seconds is not None else self.load_seconds,
             "device": placement.device if placement is not None else None,
@@ -144,14 +155,16 @@ class Hearing(Attempt[TranscriptionResult]):
 
     def work(self, model: WarmModel, settings: Settings) -> TranscriptionResult:
         deadline = settings.transcribe_timeout_seconds + settings.transcribe_timeout_per_second * self.audio_seconds
-        heard = model.worker.transcribe(self._heard, self.contender.options, self, deadline, self._repeat)
+        heard = model.worker.transcribe(
+            self._heard, self.contender.options, self, self._deadline_seconds(deadline), self._repeat
+        )
         return TranscriptionResult(
             self.contender,
             "ok",
             transcript=replace(heard.transcript, notes=(*heard.transcript.notes, *self.notes)),
             runs=heard.runs,
             rtf=median(heard.runs) / self._heard.seconds if self._heard.seconds > 0 else None,
-            peak_memory=heard.peak_memory,
+            peak_memory=heard.peak_memory if self.contender.spec.server is None else None,
             **self._place(heard.load_seconds),
         )
 
@@ -201,7 +214,7 @@ class Answering(Attempt[ChatResult]):
             options = replace(options, cache_bytes=model.cache_bytes)
         to_read_seconds = self.audio_seconds + sum(len(turn.text) for turn in self._turns) / _CHARACTERS_PER_AUDIO_SECOND
         silence = settings.transcribe_timeout_seconds + settings.transcribe_timeout_per_second * to_read_seconds
-        replied = model.worker.chat(self.clip, self._turns, options, self, silence)
+        replied = model.worker.chat(self.clip, self._turns, options, self, self._deadline_seconds(silence))
         if model.placement.device in OWN_MEMORY and replied.held_bytes is not None:
             model.held_bytes = replied.held_bytes  # it has grown by what is kept for the conversation
         return ChatResult(

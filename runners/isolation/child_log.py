@@ -15,6 +15,7 @@ _READ_BYTES = 64 * 1024
 _LONGEST_PENDING = 4096
 """Bytes of an unfinished line that are kept; more than a secret has, so that none is cut in two where it shows."""
 _SHORTEST_SECRET = 8
+_SHORTEST_NAMED_SECRET = 4
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
 _HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")
@@ -22,9 +23,10 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 _MASK = "•••"
 
 
-def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The values of variables that by their names are secrets, longest first."""
+def secrets_in(environment: Mapping[str, str], named: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The values of variables that by their names are secrets, and of those that are ``named``, longest first."""
     found = {value for name, value in environment.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET}
+    found |= {value for name in named if len(value := environment.get(name, "").strip()) >= _SHORTEST_NAMED_SECRET}
     return tuple(sorted(found, key=len, reverse=True))
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from runners import base
 from runners.base import (
@@ -41,6 +41,15 @@ class JobProgress(Progress, Protocol):
 
     def running(self) -> None:
         """A timed run begins."""
+
+
+@runtime_checkable
+class Pauses(Protocol):
+    """A runner that at times only waits, such as for a server that says "not now"."""
+
+    @property
+    def paused_seconds(self) -> float:
+        """Of the present job, or the last; no work, so not counted."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +259,7 @@ class RunnerHost:
                     break
                 if piece:
                     if first_token_seconds is None:  # text has left the device: nothing to wait for
-                        first_token_seconds = time.perf_counter() - began
+                        first_token_seconds = self._worked(time.perf_counter() - began)
                     text += piece
                     yield text
                 progress.check()
@@ -289,7 +298,10 @@ class RunnerHost:
 
     def _seconds_since(self, began: float) -> float:
         memory.synchronise(self._placement)
-        return time.perf_counter() - began
+        return self._worked(time.perf_counter() - began)
+
+    def _worked(self, seconds: float) -> float:
+        return max(0.0, seconds - self._runner.paused_seconds) if isinstance(self._runner, Pauses) else seconds
 
     def _peak_bytes(self) -> int | None:
         peaks = [peak for peak in (self._load_peak, memory.peak_bytes(self._placement)) if peak is not None]

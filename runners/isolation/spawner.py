@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from runners.base import RunnerSpec
 from runners.here.machine import look, visible_cores
 from runners.settings import Settings
 
@@ -27,8 +28,10 @@ _KEPT_PREFIXES = """
 """
 
 
-def child_environment(settings: Settings) -> dict[str, str]:
-    """What a child gets of this process's environment: what finds its libraries, devices and weights, no other's keys."""
+def child_environment(settings: Settings, spec: RunnerSpec | None = None) -> dict[str, str]:
+    """What a child gets of this process's environment: what finds its libraries, devices and weights, and the key of its
+    own server; no other's keys.
+    """
     names, prefixes = frozenset(_KEPT_VARIABLES.split()), tuple(_KEPT_PREFIXES.split())
     environment = {
         name: value for name, value in os.environ.items() if name.upper() in names or name.upper().startswith(prefixes)
@@ -40,6 +43,9 @@ def child_environment(settings: Settings) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
+    key_variable = spec.server.key_variable if spec is not None and spec.server is not None else None
+    if key_variable is not None and key_variable in os.environ:
+        environment[key_variable] = os.environ[key_variable]
     if not settings.downloads:
         environment["HF_HUB_OFFLINE"] = "1"
     cores = look().cores

@@ -27,6 +27,7 @@ from runners.base import (
     Prompt,
     RunnerSpec,
     Segment,
+    Server,
     TranscribeOptions,
     Transcript,
     Turn,
@@ -131,6 +132,16 @@ def from_message(kind: type[T], message: Any) -> T:
         return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in message.items()})
     except (TypeError, AttributeError) as error:
         raise FrameError(f"not a {kind.__name__}: {error}") from error
+
+
+def spec_from(message: Any) -> RunnerSpec:
+    """The spec that ``as_message`` made plain, with its server.
+
+    Raises:
+        FrameError: it is not one.
+    """
+    spec = from_message(RunnerSpec, message)
+    return spec if spec.server is None else replace(spec, server=from_message(Server, spec.server))
 
 
 def options_message(options: TranscribeOptions) -> Message:
