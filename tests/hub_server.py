@@ -28,9 +28,15 @@ class Hub:
     stall_after: int | None = None
     """Stop in the middle of a large file after so many bytes, until ``release`` is set."""
     release: threading.Event = field(default_factory=threading.Event)
+    cuts: list[int] = field(default_factory=list)
+    """End the next answers with a large file after so many bytes each, in the middle of it."""
+    takes_ranges: bool = True
+    """False sends all of a file whatever part of it was asked for."""
     revision: str | None = None
     """The only branch, tag or reference there is; None answers to any."""
     asked: list[str] = field(default_factory=list)
+    ranges: list[str] = field(default_factory=list)
+    """Of the requests for a part of a file."""
     url: str = ""
 
 
@@ -52,7 +58,11 @@ def serve(hub: Hub) -> Iterator[Hub]:
             self.end_headers()
             if not with_body:
                 return
+            cut = hub.cuts.pop(0) if hub.cuts and len(body) > CHUNK_BYTES else None
             for start in range(0, len(body), CHUNK_BYTES):
+                if cut is not None and start >= cut:
+                    self.close_connection = True
+                    return
                 if hub.stall_after is not None and start >= hub.stall_after:
                     hub.release.wait(30)
                 try:
@@ -98,8 +108,19 @@ def serve(hub: Hub) -> Iterator[Hub]:
             if raw is None:
                 self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"}, with_body=with_body)
                 return
-            headers = {"ETag": f'"{hashlib.sha1(raw).hexdigest()}"', "X-Repo-Commit": COMMIT}  # noqa: S324
-            self._send(200, raw, headers, with_body=with_body)
+            digest = hashlib.sha1 if len(raw) < CHUNK_BYTES else hashlib.sha256  # as the hub names small and large files
+            headers = {"ETag": f'"{digest(raw).hexdigest()}"', "X-Repo-Commit": COMMIT}
+            part = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
+            if part is None or not with_body:
+                self._send(200, raw, headers, with_body=with_body)
+                return
+            hub.ranges.append(part.group(1))
+            if not hub.takes_ranges:
+                self._send(200, raw, headers)
+                return
+            start = int(part.group(1))
+            headers["Content-Range"] = f"bytes {start}-{len(raw) - 1}/{len(raw)}"
+            self._send(206, raw[start:], headers)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
     server.daemon_threads = True

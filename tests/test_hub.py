@@ -248,10 +248,10 @@ def fetch(served: Hub, home: Path, name: str = MODEL, *, stop_after: int | None 
 
 
 def fetch_all(
-    served: Hub, home: Path, names: list[str], *, stop_after: int | None = None, token: str = ""
+    served: Hub, home: Path, names: list[str], *, stop_after: int | None = None, token: str = "", before: str = ""
 ) -> list[dict[str, Any]]:
     home.mkdir(exist_ok=True)
-    script = CHILD.format(root=str(ROOT), names=names, stop_after=stop_after)
+    script = before + CHILD.format(root=str(ROOT), names=names, stop_after=stop_after)
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(home), "HF_HOME": str(home), "HF_ENDPOINT": served.url, "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1", "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -313,6 +313,60 @@ def test_a_cancelled_download_stops_at_once_and_can_be_had_again(home: Path) -> 
         again = fetch(served, home)
     assert again["folder"], again
     assert again["reports"][-1][0] == again["reports"][-1][1]
+
+
+def begun(home: Path) -> list[Path]:
+    return list((home / "hub/models--somebody--model/blobs").glob(f"*{hub.PART_ENDING}"))
+
+
+def test_a_cancelled_download_goes_on_where_it_was_left(home: Path) -> None:
+    with serve(repository()) as served:
+        served.stall_after = 14 * CHUNK_BYTES
+        assert fetch(served, home, stop_after=12 * CHUNK_BYTES)["cancelled"]
+        (part,) = begun(home)
+        left_bytes = part.stat().st_size
+        assert left_bytes >= 8 * CHUNK_BYTES
+        assert hub.present_bytes("somebody/model") >= left_bytes
+        served.stall_after = None
+        served.release.set()
+        again = fetch(served, home)
+    assert served.ranges == [str(left_bytes)]
+    assert again["reports"][0][0] >= left_bytes
+    assert (Path(again["folder"]) / "model.safetensors").read_bytes() == served.files["model.safetensors"]
+    assert not begun(home)
+
+
+@pytest.mark.parametrize("takes_ranges", [True, False], ids=["ranges", "no-ranges"])
+def test_a_connection_that_breaks_is_made_again(home: Path, takes_ranges: bool) -> None:
+    with serve(repository()) as served:
+        served.cuts = [6 * CHUNK_BYTES, 3 * CHUNK_BYTES]
+        served.takes_ranges = takes_ranges
+        answer = fetch(served, home)
+    assert answer["error"] is None, answer
+    assert served.ranges[0] == str(6 * CHUNK_BYTES)
+    assert (Path(answer["folder"]) / "model.safetensors").read_bytes() == served.files["model.safetensors"]
+
+
+def test_a_beginning_of_something_else_is_thrown_away(home: Path) -> None:
+    with serve(repository()) as served:
+        served.stall_after = 14 * CHUNK_BYTES
+        assert fetch(served, home, stop_after=12 * CHUNK_BYTES)["cancelled"]
+        (part,) = begun(home)
+        part.write_bytes(b"\xff" * part.stat().st_size)
+        served.stall_after = None
+        served.release.set()
+        answer = fetch(served, home)
+    assert (Path(answer["folder"]) / "model.safetensors").read_bytes() == served.files["model.safetensors"]
+
+
+def test_a_download_for_which_the_disk_is_too_small_fetches_no_weights(home: Path) -> None:
+    sizes = "import shutil\nshutil.disk_usage = lambda folder: type('U', (), {'total': 9, 'used': 0, 'free': 1_000_000})\n"
+    with serve(repository()) as served:
+        answer = fetch_all(served, home, [MODEL], before=sizes)[0]
+        assert not [asked for asked in served.asked if "GET" in asked and asked.endswith(".safetensors")]
+    assert "The download takes" in answer["error"]
+    assert "1 MB are free" in answer["error"]
+    assert "HF_HOME" in answer["fix"]
 
 
 def test_files_that_are_here_are_not_fetched_again(home: Path) -> None:

@@ -130,6 +130,8 @@ class _Fetch(threading.Thread):
         self._error: Exception | None = None
         self._stopped = threading.Event()
         self._present_bytes = 0
+        self._begun_bytes = 0
+        """What was here at the start, files that are here in part included."""
         self._large_bytes: dict[str, int] = {}
         """Of each large file, how much is here."""
         self._counters: dict[int, int] = {}
@@ -144,7 +146,8 @@ class _Fetch(threading.Thread):
         that is furthest tells.
         """
         with self._lock:
-            return self._present_bytes + sum(self._large_bytes.values()) + max(self._counters.values(), default=0)
+            come_bytes = self._present_bytes + sum(self._large_bytes.values()) + max(self._counters.values(), default=0)
+            return max(self._begun_bytes, come_bytes)
 
     def run(self) -> None:
         try:
@@ -197,8 +200,9 @@ class _Fetch(threading.Thread):
                 "Choose another model or revision.",
             )
         self._present_bytes = hub.finished_bytes(model, spec.revision, {name: sizes[name] for name in wanted})
+        self._begun_bytes = self._present_bytes + hub.begun_bytes(model)
         self.total_bytes = sum(sizes[name] for name in wanted)
-        refuse_full_disk(self.total_bytes - self._present_bytes - hub.begun_bytes(model))
+        refuse_full_disk(self.total_bytes - self._begun_bytes)
         self._fetch_large([name for name in wanted if sizes[name] >= LARGE_BYTES], sizes, about.sha)
         return Path(
             snapshot_download(
