@@ -26,6 +26,7 @@ from ui.ask_tab import export
 from ui.compare_tab import asked
 from ui.conversations import NoConversation
 from ui.desk import MOST_REPEATS, Desk, Refused, said
+from ui.options import Asked
 
 FORMS = ("md", "json")
 """What a conversation can be had as."""
@@ -47,6 +48,7 @@ def api(desk: Desk) -> None:
         values: str = "",
         metric: str = "",
         key_terms: str = "",
+        translate_to: str = "",
     ) -> AsyncIterator[dict[str, Any]]:
         """Run a comparison; gives the whole of it again whenever something happens, and ends with the full result."""
         names = [name.strip() for name in runners.split(",") if name.strip()]
@@ -56,8 +58,9 @@ def api(desk: Desk) -> None:
             if repeat != int(repeat) or not 1 <= repeat <= MOST_REPEATS:
                 raise Refused(f"A clip is not heard {repeat:g} times.", f"Choose 1 to {MOST_REPEATS}.")
             given = _object(values)
+            wished = Asked(language or None, language or None, translate_to or None, is_binding=True)
             idle = unused(given, names, desk.templates())
-            heard, contenders = asked(desk, clip, reference, language, names, values=given)
+            heard, contenders = asked(desk, clip, reference, wished, names, values=given)
             if idle:
                 raise Refused(f"No runner has a prompt template with {{{idle[0]}}}.", "Leave it out, or name one after a #.")
             text = heard.reference or ""
@@ -156,6 +159,7 @@ def api(desk: Desk) -> None:
                 gr.Textbox("", label='values: of the prompt templates\' variables, as JSON: {"terms": "bisoprolol"}'),
                 gr.Textbox("", label="metric: wer, cer or both; empty to suit the language"),
                 gr.Textbox("", label="key_terms: what must not be missed, separated by commas"),
+                gr.Textbox("", label="translate_to: ISO 639-1 code of the language to write down in; empty for what is said"),
             ],
             gr.JSON(label="comparison"),
             api_name="compare",

@@ -17,9 +17,10 @@ from comparisons.reference import Reference
 from comparisons.score import Metric, choose_metric
 from runners.base import Clip, Contender, RunnerError
 from runners.catalogue.contenders import split_name
-from ui import references, views
-from ui.components import absent_cards, clip_facts, contender_cards, status_line
+from ui import picker, references, views
+from ui.components import absent_cards, clip_facts, contender_cards, options_field, selection_line, status_line
 from ui.desk import LONGEST_REFERENCE, Desk, Refused, said
+from ui.options import Asked
 from ui.prompts_panel import own_in, values_in
 from ui.references import Filled, current, reference_field
 from ui.results import Results, Seen, beside
@@ -37,16 +38,6 @@ METRIC_CHOICES = [
 ]
 ORDERS = [("Sort: as chosen", "chosen"), ("Sort: error rate", "wer"), ("Sort: RTF", "rtf"), ("Sort: name", "name")]
 TRIMMED = "The sample was trimmed: take what was cut out of the reference too, or its words count as missing."
-LANGUAGE_NAMES = {
-    "ar": "Arabic", "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek",
-    "en": "English", "es": "Spanish", "et": "Estonian", "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew",
-    "hi": "Hindi", "hr": "Croatian", "hu": "Hungarian", "id": "Indonesian", "it": "Italian", "ja": "Japanese",
-    "ko": "Korean", "lt": "Lithuanian", "lv": "Latvian", "nl": "Dutch", "no": "Norwegian", "pl": "Polish",
-    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak", "sl": "Slovenian", "sr": "Serbian",
-    "sv": "Swedish", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "yue": "Cantonese",
-    "zh": "Chinese",
-}  # fmt: skip
-"""English names of ISO 639 codes; a language without one is shown by its code."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +51,10 @@ class Given:
 
 def first_choice(desk: Desk) -> list[str]:
     """The systems that are ticked on a first visit."""
+    if desk.settings.chosen is not None:
+        return list(desk.settings.chosen)
     here = [spec.name for spec, availability in desk.offers() if availability.state == "available"]
     return [name for name in here if name in FIRST_CHOICE] or here[:2]
-
-
-def language_choices(desk: Desk) -> list[tuple[str, str]]:
-    """Label and code of every language that an offered system understands, by name."""
-    codes = {code for spec, _ in desk.offers() for code in spec.languages or ()}
-    named = sorted((LANGUAGE_NAMES.get(code, code), code) for code in codes)
-    return [("Any language", ""), *named]
 
 
 def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
@@ -97,9 +83,6 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
                 list(shipped), value=None, label="Sample", scale=3, min_width=150, visible=bool(shipped), elem_id="es-sample"
             )
             any_file = gr.UploadButton("Open any file", size="sm", scale=0, min_width=110, elem_id="es-open")
-            language = gr.Dropdown(
-                language_choices(desk), value="", label="Language", scale=2, min_width=140, elem_id="es-lang"
-            )
             terms = gr.Textbox(
                 label="Key terms",
                 placeholder="Names, products, drugs that must not be missed (optional)",
@@ -110,7 +93,8 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
                 elem_id="es-terms",
             )
         truth = reference_field()
-    cards = contender_cards({"html": views.cards(desk.offers()), "chosen": first_choice(desk)})
+    offers = desk.offers()
+    cards = contender_cards(picker.value(offers, desk.presets(offers), first_choice(desk), first=True))
     with (
         gr.Accordion("Add a model", open=False, visible=settings.visitors_add_models, elem_id="es-more"),
         gr.Row(elem_id="es-add"),
@@ -119,9 +103,11 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
             label="Model", show_label=False, placeholder="whisper:openai/whisper-base, or ctc:/a/folder", scale=4, min_width=200
         )
         add = gr.Button("Add", size="sm", scale=0, min_width=70)
+    wishes = options_field()
     with gr.Row(elem_id="es-run"):
         go = gr.Button("Compare", variant="primary", elem_id="es-go")
         stop = gr.Button("Cancel", elem_id="es-stop")
+        selection_line()
         status = status_line("")
         normaliser = gr.Dropdown(
             [("Normaliser: automatic", ""), *((f"Normaliser: {name}", name) for name in NORMALISERS)],
@@ -144,7 +130,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
             ORDERS, value="chosen", label="Sort", show_label=False, container=False, elem_classes="es-choice", elem_id="es-sort"
         )
     results = Results.build(status)
-    absent = absent_cards(views.absent(desk.offers()))
+    absent = absent_cards(views.absent(offers))
 
     # What happens
 
@@ -155,7 +141,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     def refresh_cards(names: tuple[str, ...]) -> Update:
         """What the cards say now; what is ticked stays ticked."""
         offers = desk.offers(names)
-        return {cards: {"html": views.cards(offers), "chosen": None}, absent: views.absent(offers)}
+        return {cards: picker.value(offers, desk.presets(offers), None), absent: views.absent(offers)}
 
     def look(path: str | None, text: str, filled: Filled | None) -> Update:
         if path is None:
@@ -173,12 +159,16 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         if title not in shipped:
             return {clip: gr.skip()}
         taken = shipped[title]
-        return {clip: str(taken.path), language: taken.language, **truth.fill(Reference(taken.text), of="sample")}
+        return {
+            clip: str(taken.path),
+            wishes: {"language": taken.language or ""},
+            **truth.fill(Reference(taken.text), of="sample"),
+        }
 
     def forget(text: str, filled: Filled | None) -> Update:
         """Another clip: the words of the sample, or what a system heard in the old one, are not what is said in it."""
         stale = filled is not None and filled.of is not None and text == filled.reference.text
-        return {sample: None, language: "", **(truth.emptied() if stale else {})}
+        return {sample: None, wishes: {"language": ""}, **(truth.emptied() if stale else {})}
 
     def take_file(path: str, text: str, filled: Filled | None) -> Update:
         """A file that Gradio's own field would turn away, such as a video."""
@@ -206,7 +196,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         return {
             added: names,
             model: "",
-            cards: {"html": views.cards(offers), "chosen": chosen},
+            cards: picker.value(offers, desk.presets(offers), chosen),
             absent: views.absent(offers),
             status: f"{names[-1]}: " + ("added" if found.ok else f"{found.reason} {found.fix or ''}"),
         }
@@ -215,7 +205,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         path: str | None,
         text: str,
         filled: Filled | None,
-        code: str,
+        wished: Any,
         rule: str,
         rate: str,
         named: str,
@@ -227,7 +217,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         reference = current(text, filled)
         try:
             wanted = key_terms_in(named)
-            heard, contenders = asked(desk, path, text, code, chosen_in(value), own_in(kept), values_in(kept))
+            heard, contenders = asked(desk, path, text, Asked.of(wished), chosen_in(value), own_in(kept), values_in(kept))
         except RunnerError as fault:
             yield {status: said(fault)}
             return
@@ -322,7 +312,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     reference = [truth.text, truth.filled]
     ruled = [normaliser, metric, terms, order]
     held = [results.seen, clip, *reference, *ruled, results.against]
-    cleared = [sample, language, *truth.outputs]
+    cleared = [sample, wishes, *truth.outputs]
 
     # What was added is read again after the wait, and never while something is being added: a card that a person has made
     # in the meantime stays.
@@ -331,7 +321,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     clip.change(look, [clip, *reference], [clip_line, sample], trigger_mode="always_last", **quiet)
     gr.on([clip.upload, clip.stop_recording, clip.clear], forget, reference, cleared, **one_by_one)
     any_file.upload(take_file, [any_file, *reference], [clip, *cleared], **one_by_one)
-    sample.input(take_sample, sample, [clip, language, *truth.outputs], **one_by_one)
+    sample.input(take_sample, sample, [clip, wishes, *truth.outputs], **one_by_one)
     gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, absent, status], **of_cards)
 
     # One after another, because a dropdown of Gradio's tells of a choice twice: the second finds that nothing has changed.
@@ -341,7 +331,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     def then_redrawn(event: Any) -> None:
         results.then_folds(event.then(**redrawn), quiet)
 
-    then_redrawn(go.click(run, [clip, *reference, language, *ruled, cards, store], [*shown, results.against], **quiet))
+    then_redrawn(go.click(run, [clip, *reference, wishes, *ruled, cards, store], [*shown, results.against], **quiet))
     then_redrawn(results.board.again(again, [results.seen, order], shown, **quiet))
     rules = [order.input, normaliser.input, metric.input, terms.blur, terms.submit]
     results.then_folds(gr.on(rules, **redrawn, trigger_mode="always_last"), quiet)
@@ -375,7 +365,7 @@ def asked(
     desk: Desk,
     path: str | None,
     text: str,
-    code: str,
+    wished: Asked,
     names: Sequence[str],
     own: Sequence[Mapping[str, Any]] = (),
     values: Mapping[str, str] = MappingProxyType({}),
@@ -393,5 +383,5 @@ def asked(
         raise Refused("There is no clip yet.", "Drop one in, record one, or take a sample.")
     if not names:
         raise Refused("No system is chosen.", "Tick at least one of the cards.")
-    contenders = desk.contenders(names, code or None, own, values)
-    return desk.clip(path, text.strip() or None, code or None), contenders
+    contenders = wished.told(desk.contenders(names, None, own, values))
+    return desk.clip(path, text.strip() or None, wished.spoken), contenders

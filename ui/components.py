@@ -35,17 +35,45 @@ def clip_facts(html: str, elem_id: str = "es-clip", field: str = "es-audio", ope
 
 
 def contender_cards(value: Mapping[str, Any]) -> gr.HTML:
-    """Check boxes as cards. Value: ``{"html": the cards, "chosen": names}``; the browser changes ``chosen``.
+    """Check boxes as cards, with search, filters and presets above them. Value: as ``ui.picker.value`` gives it; what comes
+    from the browser is ``{"chosen": names of contenders}`` alone.
 
     An update with ``chosen`` None leaves the ticks as they are.
     """
     return gr.HTML(
         dict(value),
         html_template='<fieldset class="es-set"><legend class="sr">Systems to compare</legend>'
-        '<div class="es-pick"></div></fieldset>',
-        js_on_load=script("prompts.store.js", "cards.js"),
+        '<div class="es-find" hidden></div><div class="es-pick"></div></fieldset>',
+        js_on_load=script("prompts.store.js", "picker.store.js", "picker.js", "cards.js", "cards.menu.js", "cards.start.js"),
         apply_default_css=False,
         elem_id="es-cards",
+    )
+
+
+def selection_line() -> gr.HTML:
+    """How many systems are chosen, what they download and how much memory they take; the browser writes it."""
+    return gr.HTML(
+        None,
+        html_template='<p class="es-selection"><span role="status"></span> '
+        '<button type="button" class="es-link">Clear</button></p>',
+        js_on_load=script("picker.store.js", "selection.js"),
+        apply_default_css=False,
+        elem_id="es-selection",
+        elem_classes="es-status",
+    )
+
+
+def options_field() -> gr.HTML:
+    """What the chosen systems are asked for: language, translation, word times; what none of them can is not there.
+
+    Value: as ``ui.options.Asked.of`` reads it. An update with some of its fields changes these alone.
+    """
+    return gr.HTML(
+        {},
+        html_template='<div class="es-options"><div class="es-options-fields"></div><p role="status"></p></div>',
+        js_on_load=script("prompts.store.js", "picker.store.js", "options.js"),
+        apply_default_css=False,
+        elem_id="es-options",
     )
 
 

@@ -24,7 +24,7 @@ from comparisons.score import Metric
 from runners import audio
 from runners.base import Availability, Clip, Contender, PromptError, RunnerError, RunnerSpec
 from runners.catalogue.contenders import contender_for
-from runners.catalogue.names import offered, spec_for
+from runners.catalogue.names import offered, offered_spec, spec_for
 from runners.conversations.asking import RunsTurns
 from runners.events import Event, Finished
 from runners.here import availability
@@ -75,6 +75,10 @@ class Desk:
         """Every system of the page, and the ones a visitor added, with its availability now; those that can run first."""
         return self._judged(self._specs(added))
 
+    def presets(self, offers: Sequence[tuple[RunnerSpec, Availability]]) -> list[dict[str, Any]]:
+        """Selections by name, each with ``name``, ``says`` and ``names``, for systems as ``offers`` gives them."""
+        return []
+
     def chat_offers(
         self, added: Sequence[str] = (), clip_seconds: float | None = None
     ) -> list[tuple[RunnerSpec, Availability]]:
@@ -86,17 +90,18 @@ class Desk:
         return self._judged([spec for spec in self._specs(added) if spec.can_chat], clip_seconds=clip_seconds, chat=True)
 
     def spec(self, name: str) -> RunnerSpec:
-        """The system of that name.
+        """The system of that name, in the precision and on the device that the name asks for.
 
         Raises:
             RunnerError: there is none, or it is not offered here and visitors may not add any.
         """
-        here = {spec.name: spec for spec in offered(self.settings)}
-        if name in here:
-            return here[name]
+        here = offered_spec(name, self.settings)
+        if here is not None:
+            return here
         if not self.settings.visitors_add_models:
-            raise Refused(f"{name!r} is not offered here.", f"Choose from: {', '.join(here)}.")
-        return spec_for(name)
+            names = ", ".join(spec.name for spec in offered(self.settings))
+            raise Refused(f"{name!r} is not offered here.", f"Choose from: {names}.")
+        return spec_for(name, self.settings)
 
     def templates(self, own: Sequence[Mapping[str, Any]] = ()) -> Templates:
         """The prompt templates of everybody here, and a visitor's own, each as ``PromptTemplate.to_plain`` gives it.
@@ -113,7 +118,7 @@ class Desk:
         own: Sequence[Mapping[str, Any]] = (),
         values: Mapping[str, str] = MappingProxyType({}),
     ) -> list[Contender]:
-        """The contenders of those names, ``family[:model[@revision]][#template]``, each once.
+        """The contenders of those names, ``family[:model[@revision]][+precision][+device][#template]``, each once.
 
         Args:
             own: a visitor's own prompt templates, as ``templates`` takes them.

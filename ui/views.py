@@ -67,23 +67,6 @@ def facts(spec: RunnerSpec) -> str:
     return " · ".join(fact for fact in known if fact)
 
 
-def cards(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
-    """The contender cards, each a label with its check box; those that cannot run are dashed, with reason and fix.
-
-    Many that need a download first are folded away, and many that cannot run are left to ``absent``: what a person can
-    do at once comes first.
-    """
-    rows = list(offers)
-    skipped = [row for row in rows if not row[1].ok]
-    return _template("cards.html").render(
-        here=[_card(*row) for row in rows if row[1].state == "available"],
-        fetched=[_card(*row) for row in rows if row[1].state == "download"],
-        groups=_by_reason(skipped) if len(skipped) <= FEW else [],
-        few=FEW,
-        apart=False,
-    )
-
-
 def absent(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
     """Cards of the systems that cannot run, where they are too many to stand among the others; else ""."""
     skipped = [row for row in offers if not row[1].ok]

@@ -1,151 +1,199 @@
-// The contender cards: real check boxes in a field set, drawn from {html, chosen}; the value holds the chosen names.
-// New cards with chosen null leave the ticks as they are: a visitor may have changed them since the server looked.
-// A system that takes prompts is a contender for each prompt picked on its card: "name#template", or "name" alone for its
-// own wording. `store` and `made` come from prompts.store.js.
+// The contender cards: real check boxes in a field set, drawn from {rows, presets, chosen}; the value then holds the chosen
+// names alone. New rows with chosen null leave the ticks as they are: a visitor may have changed them since the server looked.
+// A system is a contender for each precision and each prompt picked on its card: "name+precision#template", or "name" alone
+// for its own. `store` and `made` come from prompts.store.js, `shelf` from picker.store.js, `finder` from picker.js.
 const list = element.querySelector(".es-pick");
 const TEMPLATE = /^[a-z0-9][a-z0-9-]{0,39}$/;
 const OWN_WORDING = "";
-let drawn = null;
+const AUTOMATIC = "";
+const FEW = 4; // more than these are folded away, or leave the place before the button
+const most = () => (window.innerWidth <= 760 ? 12 : 18); // cards until "show all"
 let ticked = []; // systems
+let pending = []; // remembered contenders of systems that cannot run yet
+let isWhole = false; // all that was found is shown
 const picked = new Map(); // of a system: names of templates, OWN_WORDING among them
+const precise = new Map(); // of a system: precisions, AUTOMATIC among them
 
-const boxes = () => Array.from(list.querySelectorAll("input[type=checkbox]:not([data-template])"));
+const boxes = () => Array.from(list.querySelectorAll("input[type=checkbox]:not([data-template], [data-precision])"));
 const picks = (system) => picked.get(system) ?? [OWN_WORDING];
-const contender = (system, template) => (template === OWN_WORDING ? system : `${system}#${template}`);
+const precisions = (system) => precise.get(system) ?? [AUTOMATIC];
+const contender = (system, template, precision = AUTOMATIC) => `${system}${precision && `+${precision}`}${template && `#${template}`}`;
+const canRun = (row) => row !== undefined && row.state !== "skipped";
 
-// The systems and picks in names of contenders; a # in the name of a folder is the folder's.
+// A contender's system, precision and template; a # or + in the name of a folder is the folder's.
+const parted = (name) => {
+  const parts = { system: name, precision: AUTOMATIC, template: OWN_WORDING };
+  if (shelf.get(name)) return parts;
+  const hash = name.lastIndexOf("#");
+  if (hash > 0 && TEMPLATE.test(name.slice(hash + 1))) {
+    parts.template = name.slice(hash + 1);
+    parts.system = name.slice(0, hash);
+  }
+  const plus = parts.system.lastIndexOf("+");
+  if (!shelf.get(parts.system) && plus > 0 && shelf.get(parts.system.slice(0, plus))?.precisions.includes(parts.system.slice(plus + 1))) {
+    parts.precision = parts.system.slice(plus + 1);
+    parts.system = parts.system.slice(0, plus);
+  }
+  return parts;
+};
+
+// The systems, precisions and prompts in names of contenders.
 const take = (names) => {
   const systems = new Map();
-  const known = new Set(boxes().map((box) => box.value));
-  for (const name of names) {
-    const at = name.lastIndexOf("#");
-    const isPick = !known.has(name) && at > 0 && TEMPLATE.test(name.slice(at + 1));
-    const system = isPick ? name.slice(0, at) : name;
-    systems.set(system, [...(systems.get(system) ?? []), isPick ? name.slice(at + 1) : OWN_WORDING]);
+  for (const { system, precision, template } of names.map(parted)) {
+    const { at, told } = systems.get(system) ?? { at: new Set(), told: new Set() };
+    systems.set(system, { at: at.add(precision), told: told.add(template) });
   }
-  ticked = Array.from(systems.keys());
-  for (const [system, templates] of systems) picked.set(system, templates);
+  ticked = shelf.rows.filter((row) => systems.has(row.name) && canRun(row)).map((row) => row.name);
+  for (const [system, { at, told }] of systems) {
+    precise.set(system, Array.from(at));
+    picked.set(system, Array.from(told));
+  }
+};
+
+const ask = (names) => {
+  take(names);
+  draw();
+  tell(true);
+};
+
+// What the server says: rows and presets, and names to choose; on a first visit the remembered ones, where some can run.
+const served = () => {
+  const value = props.value || {};
+  const isNew = value.rows !== undefined;
+  if (isNew) {
+    shelf.serve(value.rows, value.presets);
+    finder.serve();
+  }
+  if (Array.isArray(value.chosen) && (isNew || JSON.stringify(value.chosen) !== JSON.stringify(shelf.chosen))) {
+    const kept = value.first ? shelf.remembered() : [];
+    const isAble = (name) => canRun(shelf.get(parted(name).system));
+    if (value.first) pending = kept.filter((name) => shelf.get(parted(name).system) && !isAble(name));
+    take(kept.some(isAble) ? kept : value.chosen);
+  } else if (isNew) {
+    const able = pending.filter((name) => canRun(shelf.get(parted(name).system)));
+    if (able.length) take([...shelf.chosen, ...able]);
+    pending = pending.filter((name) => !able.includes(name));
+    ticked = ticked.filter((system) => canRun(shelf.get(system)));
+  } else return;
+  draw();
+  tell(false);
+};
+
+const tell = (byPerson) => {
+  if (byPerson) pending = [];
+  const chosen = ticked.flatMap((system) => {
+    const row = shelf.get(system);
+    const at = row?.precisions.length ? precisions(system) : [AUTOMATIC];
+    const told = row?.takes_prompt ? picks(system) : [OWN_WORDING];
+    return at.flatMap((precision) => told.map((template) => contender(system, template, precision)));
+  });
+  props.value = { chosen };
+  shelf.choose(ticked, chosen, byPerson);
+};
+
+const able = (row, place) => {
+  const id = `es-able-${place}`;
+  const state = row.state === "available" && !row.server ? [made("i", { class: "es-here", "aria-hidden": "true" }, "●"), " "] : [];
+  const label = made(
+    "label",
+    { title: row.name },
+    made("input", { type: "checkbox", value: row.name, checked: ticked.includes(row.name), "aria-describedby": id }),
+    made("b", {}, row.label),
+    made("span", { id }, row.facts, row.facts && made("br"), ...state, row.where),
+  );
+  if (!row.takes_prompt && !row.precisions.length) return label;
+  const says = row.takes_prompt ? ["Prompt: ", made("span", { class: "es-told-now" }, "its own wording")] : [made("span", { class: "es-told-now" })];
+  const told = made(
+    "details",
+    { class: row.takes_prompt ? "es-told" : "es-told es-told-quiet", "data-system": row.name },
+    made("summary", row.takes_prompt ? {} : { "aria-label": `Precision of ${row.label}`, title: "Precision" }, made("span", {}, ...says)),
+    made("div", { class: "es-told-menu", role: "group", "aria-label": `${row.takes_prompt ? "Prompts" : "Precisions"} for ${row.label}` }),
+  );
+  return made("div", { class: "es-asks" }, label, told);
+};
+
+// Systems that cannot run for the same reason with the same fix share a card.
+const grouped = (rows) => {
+  const groups = new Map();
+  for (const row of rows) {
+    const why = JSON.stringify([row.reason, row.fix]);
+    groups.set(why, [...(groups.get(why) ?? []), row]);
+  }
+  return Array.from(groups.values(), (cards, place) => {
+    const id = `es-not-${place}`;
+    const [{ reason, fix }] = cards;
+    return made(
+      "div",
+      { class: cards.length > 1 ? "off many" : "off" },
+      ...cards.map((row) =>
+        made(
+          "label",
+          { title: row.name },
+          made("input", { type: "checkbox", value: row.name, "aria-disabled": "true", "aria-describedby": id }),
+          made("b", {}, row.label),
+          row.facts && " ",
+          row.facts && made("span", {}, row.facts),
+        ),
+      ),
+      made("p", { id }, reason ?? "", fix && made("br"), fix && `→ ${fix}`),
+    );
+  });
+};
+
+const showAll = (count) => made("button", { type: "button", class: "es-link es-show-all" }, `Show all ${count}`);
+
+// What stands in the list: chosen ones first, then what runs here, what needs a download, and what cannot run.
+const sections = () => {
+  const rows = finder.active ? shelf.rows.filter(finder.matches) : shelf.rows;
+  const isFirst = (row) => ticked.includes(row.name);
+  const runs = rows.filter(canRun);
+  const firsts = [...runs.filter(isFirst), ...runs.filter((row) => !isFirst(row))];
+  const off = rows.filter((row) => !canRun(row));
+  finder.say(rows.length);
+  if (finder.active) {
+    if (!rows.length) {
+      const again = made("button", { type: "button", class: "es-link", "data-clear": "filters" }, "Clear filters");
+      return [made("p", { class: "es-none" }, "No system matches. ", again)];
+    }
+    const room = isWhole ? Infinity : most();
+    const left = Math.max(0, room - firsts.length);
+    const shown = [...firsts.slice(0, room).map(able), ...grouped(off.slice(0, left))];
+    return rows.length > room ? [...shown, showAll(rows.length)] : shown;
+  }
+  const isFolded = (row) => row.state === "download" && !isFirst(row);
+  const fetched = firsts.filter(isFolded);
+  const folds = fetched.length > FEW;
+  const plain = folds ? firsts.filter((row) => !isFolded(row)) : firsts;
+  const room = isWhole || plain.length <= most() ? Infinity : most();
+  const shown = plain.slice(0, room).map(able);
+  if (plain.length > room) shown.push(showAll(plain.length));
+  if (folds) {
+    const cards = made("div", { class: "es-pick" }, ...fetched.map((row, place) => able(row, plain.length + place)));
+    shown.push(made("details", { class: "es-fold", open: !plain.length }, made("summary", {}, `${fetched.length} more after a download`), cards));
+  }
+  return off.length <= FEW ? [...shown, ...grouped(off)] : shown;
 };
 
 const draw = () => {
-  const value = props.value || {};
-  if (value.html !== drawn) {
-    const held = list.contains(document.activeElement) ? document.activeElement : null;
-    const asking = held?.closest(".es-told") ?? list.querySelector(".es-told[open]");
-    const before = asking && { system: asking.dataset.system, open: asking.open, within: asking.contains(held), field: { ...held?.dataset } };
-    const open = list.querySelector(".es-fold")?.open;
-    list.innerHTML = drawn = value.html || "";
-    const chosen = Array.isArray(value.chosen) ? value.chosen : ticked;
-    const fold = list.querySelector(".es-fold");
-    const isChosen = (box) => chosen.some((name) => name === box.value || name.startsWith(`${box.value}#`));
-    if (fold && boxes().some((box) => fold.contains(box) && isChosen(box))) fold.open = true;
-    else if (fold) fold.open = open ?? fold.open;
-    if (held && !asking?.contains(held)) boxes().find((box) => box.value === held.value)?.focus({ preventScroll: true });
-    if (before) restore(before);
-  }
-  const keep = !Array.isArray(value.chosen);
-  if (!keep) take(value.chosen);
-  for (const box of boxes()) box.checked = ticked.includes(box.value) && box.getAttribute("aria-disabled") !== "true";
+  const held = list.contains(document.activeElement) ? document.activeElement : null;
+  const asking = held?.closest(".es-told") ?? list.querySelector(".es-told[open]");
+  const before = asking && { system: asking.dataset.system, open: asking.open, within: asking.contains(held), field: { ...held?.dataset } };
+  const open = list.querySelector(".es-fold")?.open;
+  list.replaceChildren(...sections());
+  const fold = list.querySelector(".es-fold");
+  if (fold) fold.open = open || fold.open;
   for (const told of list.querySelectorAll(".es-told")) sum(told);
-  if (keep) tell();
+  if (held && !asking?.contains(held)) boxes().find((box) => box.value === held.value)?.focus({ preventScroll: true });
+  if (before) restore(before);
 };
 
-// The menu that was open, or held the focus, before the cards were drawn anew.
-const restore = ({ system, open, within, field }) => {
-  const told = Array.from(list.querySelectorAll(".es-told")).find((each) => each.dataset.system === system);
-  if (!told) return;
-  told.open = open;
-  if (open) fill(told);
-  if (!within) return;
-  const [[kind, name] = []] = Object.entries(field);
-  (kind ? told.querySelector(`[data-${kind}="${CSS.escape(name)}"]`) : told.querySelector("summary"))?.focus({ preventScroll: true });
-};
-
-const tell = () => {
-  ticked = boxes().filter((box) => box.checked).map((box) => box.value);
-  const asks = new Set(Array.from(list.querySelectorAll(".es-told"), (told) => told.dataset.system));
-  const chosen = ticked.flatMap((system) => (asks.has(system) ? picks(system).map((template) => contender(system, template)) : [system]));
-  props.value = { ...props.value, chosen };
-};
-
-const isUnscored = (name) => {
-  const template = store.get(name);
-  return name !== OWN_WORDING && template !== undefined && !store.served.tasks.find(({ task }) => task === template.task)?.scored;
-};
-
-// What is picked, in a line; what still lacks a value is said there, before anything runs.
-const sum = (told) => {
-  const templates = picks(told.dataset.system);
-  const named = templates.map((template) => (template === OWN_WORDING ? "its own wording" : `#${template}`));
-  const gaps = [...new Set(templates.flatMap((name) => store.gaps(store.get(name) ?? { text: "" })))];
-  told.querySelector(".es-told-now").replaceChildren(
-    named.length > 3 ? `${named.slice(0, 2).join(", ")} and ${named.length - 2} more` : named.join(", "),
-    ...(gaps.length ? [made("b", {}, ` ${gaps.map((name) => `{${name}}`).join(", ")} missing`)] : []),
-  );
-};
-
-// The menu of a card, made when it is opened: its own wording, then the templates by task.
-const fill = (told) => {
-  const menu = told.querySelector(".es-told-menu");
-  const system = told.dataset.system;
-  const held = menu.contains(document.activeElement) ? document.activeElement.dataset : null;
-  const top = menu.scrollTop;
-  const asked = new Set(); // variables that have their field already
-  const field = (name, template) => {
-    asked.add(name);
-    return made(
-      "label",
-      { class: "es-told-value" },
-      made("span", {}, `{${name}} `, made("i", {}, store.served.variables[name] ?? "")),
-      made("input", { type: "text", "data-variable": name, value: store.kept.values[name] ?? "", placeholder: template.defaults?.[name] || "no value yet", autocomplete: "off" }),
-    );
-  };
-  const option = (name, label, template = null) => {
-    const isPicked = picks(system).includes(name);
-    const box = made("input", { type: "checkbox", "data-template": name, value: contender(system, name), checked: isPicked });
-    const variables = isPicked && template ? store.variables(template.text).filter((each) => !asked.has(each)) : [];
-    return [
-      made("label", {}, box, made("span", {}, label, template && made("i", {}, ` #${name}${template.origin === "own" ? " · yours" : ""}`))),
-      ...variables.map((each) => field(each, template)),
-    ];
-  };
-  const groups = (scored) =>
-    store.served.tasks.filter((each) => each.scored === scored).flatMap(({ task, title }) => {
-      const of = store.all().filter((template) => template.task === task);
-      return of.length ? [made("h3", {}, title), ...of.flatMap((each) => option(each.name, each.label, each))] : [];
-    });
-  const isOpen = menu.querySelector("details")?.open ?? picks(system).some(isUnscored);
-  const rows = [...option(OWN_WORDING, "Its own wording"), ...groups(true)];
-  const unscored = groups(false);
-  if (unscored.length) rows.push(made("details", { open: isOpen }, made("summary", {}, "Others, which are not scored"), made("div", {}, ...unscored)));
-  menu.replaceChildren(...rows);
-  menu.scrollTop = top;
-  for (const [kind, name] of Object.entries(held ?? {})) menu.querySelector(`[data-${kind}="${CSS.escape(name)}"]`)?.focus({ preventScroll: true });
-};
-
-// All of the menu on the screen, within reason.
-const place = (told) => {
-  const menu = told.querySelector(".es-told-menu");
-  told.classList.remove("es-told-left");
-  const { top, right } = menu.getBoundingClientRect();
-  told.classList.toggle("es-told-left", right > document.documentElement.clientWidth - 8);
-  menu.style.maxHeight = `${Math.max(280, Math.min(460, window.innerHeight - top - 12))}px`;
-};
-
-const pick = (box) => {
-  const told = box.closest(".es-told");
-  const system = told.dataset.system;
-  const order = [OWN_WORDING, ...store.served.tasks.flatMap(({ task }) => store.all().filter((each) => each.task === task).map((each) => each.name))];
-  const now = new Set(picks(system));
-  if (box.checked) now.add(box.dataset.template);
-  else now.delete(box.dataset.template);
-  picked.set(system, now.size ? order.filter((name) => now.has(name)) : [OWN_WORDING]); // none is its own wording
-  const card = boxes().find((each) => each.value === system);
-  if (box.checked && card) card.checked = true;
-  fill(told);
-  sum(told);
-  place(told);
-  tell();
+const tick = (system, isTicked) => {
+  const systems = new Set(ticked);
+  if (isTicked) systems.add(system);
+  else systems.delete(system);
+  ticked = shelf.rows.map((row) => row.name).filter((name) => systems.has(name));
+  for (const box of boxes()) if (box.value === system) box.checked = isTicked;
 };
 
 element.addEventListener("click", (event) => {
@@ -153,59 +201,20 @@ element.addEventListener("click", (event) => {
   if (told && !told.open) fill(told); // it opens next
   // A skipped card stays focusable, so that its reason can be read, but cannot be ticked.
   if (event.target.matches?.("input[aria-disabled=true]")) event.preventDefault();
+  const button = event.target.closest?.("button");
+  if (button?.dataset.preset !== undefined) ask(shelf.presets.find(({ name }) => name === button.dataset.preset).names);
+  if (button?.dataset.clear) finder.clear();
+  if (button?.matches(".es-show-all")) {
+    const shown = boxes().length;
+    isWhole = true;
+    draw();
+    boxes()[shown]?.focus({ preventScroll: true });
+  }
 });
 element.addEventListener("change", (event) => {
-  if (event.target.dataset.variable !== undefined) return;
-  if (event.target.dataset.template !== undefined) pick(event.target);
-  else tell();
+  const box = event.target;
+  if (box.dataset.variable !== undefined) return;
+  if (box.dataset.template !== undefined || box.dataset.precision !== undefined) return pick(box);
+  tick(box.value, box.checked);
+  tell(true);
 });
-element.addEventListener("input", (event) => {
-  const name = event.target.dataset?.variable;
-  if (name === undefined) return;
-  store.change((kept) => {
-    if (event.target.value) kept.values[name] = event.target.value;
-    else delete kept.values[name];
-  }, element);
-  for (const told of list.querySelectorAll(".es-told")) sum(told);
-});
-
-// One menu at a time; it goes with Escape, or when somebody presses or tabs elsewhere.
-const close = (but = null) => {
-  for (const told of list.querySelectorAll(".es-told[open]")) if (told !== but) told.open = false;
-};
-list.addEventListener(
-  "toggle",
-  (event) => {
-    const told = event.target;
-    if (!told.matches?.(".es-told") || !told.open) return;
-    close(told);
-    place(told);
-  },
-  true,
-);
-element.addEventListener("keydown", (event) => {
-  const told = event.target.closest?.(".es-told[open]");
-  if (event.key !== "Escape" || !told) return;
-  told.open = false;
-  told.querySelector("summary").focus();
-});
-document.addEventListener("pointerdown", (event) => close(event.target.closest?.(".es-told")));
-element.addEventListener("focusout", (event) => {
-  if (event.relatedTarget && !event.relatedTarget.closest?.(".es-told[open]")) close();
-});
-
-store.listen((by) => {
-  if (by === element) return;
-  const known = new Set(store.all().map((template) => template.name));
-  for (const [system, templates] of picked) {
-    const left = templates.filter((name) => name === OWN_WORDING || known.has(name) || !store.served.shelf.length);
-    picked.set(system, left.length ? left : [OWN_WORDING]);
-  }
-  for (const told of list.querySelectorAll(".es-told")) {
-    if (told.open) fill(told);
-    sum(told);
-  }
-  tell();
-});
-watch("value", draw);
-draw();

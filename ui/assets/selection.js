@@ -1,0 +1,25 @@
+// What the choice takes, beside the button that runs it. `shelf` comes from picker.store.js.
+const [said, clear] = element.querySelector(".es-selection").children;
+
+const draw = () => {
+  const rows = shelf.systems();
+  const count = shelf.chosen.length;
+  const parts = [`${count} chosen`];
+  const fetched = rows.filter((row) => row.state === "download");
+  if (fetched.length) {
+    const known = fetched.filter((row) => row.download_bytes !== null);
+    const bytes = known.reduce((sum, row) => sum + row.download_bytes, 0);
+    const least = known.length < fetched.length ? "at least " : "";
+    parts.push(bytes ? `downloads ${least}${shelf.bytes(bytes)}` : "downloads of unknown size");
+  }
+  // One runs at a time, and those before it make room: the largest need is the one that counts.
+  const need = Math.max(0, ...rows.map((row) => row.need_bytes ?? 0));
+  if (need) parts.push(`needs ${shelf.bytes(need)} of memory`);
+  const text = count ? parts.join(" · ") : "No system chosen";
+  if (said.textContent !== text) said.textContent = text;
+  clear.hidden = !count;
+};
+
+clear.addEventListener("click", () => shelf.clear());
+shelf.listen(draw);
+draw();

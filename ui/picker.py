@@ -1,0 +1,65 @@
+"""What the picker shows: a row a system and the presets, as plain data. The browser draws, searches and filters them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from comparisons import figures
+from runners.base import Availability, RunnerSpec
+from runners.here.availability import as_plain
+from ui import views
+
+Offers = Sequence[tuple[RunnerSpec, Availability]]
+
+OPEN_LICENSES = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc-by-4.0", "cc0-1.0", "isc", "unlicense")
+"""SPDX identifiers, in small letters, of licences that let anybody use the weights for anything."""
+ON_CPU_ALONE = ("float32", "bfloat16", "int8")
+"""Precisions that CPUs compute in."""
+
+
+def value(
+    offers: Offers, presets: Sequence[dict[str, Any]], chosen: Iterable[str] | None, *, first: bool = False
+) -> dict[str, Any]:
+    """The value of ``ui.components.contender_cards``.
+
+    Args:
+        presets: each with ``name``, ``says`` and ``names``.
+        chosen: names of contenders to tick; None leaves the ticks as they are.
+        first: what this browser remembers of an earlier visit is ticked instead, where it can run.
+    """
+    return {
+        "rows": [row(spec, found) for spec, found in offers],
+        "presets": list(presets),
+        "chosen": None if chosen is None else list(chosen),
+        "first": first,
+    }
+
+
+def row(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
+    """One system: what ``python -m runners --json`` says of it, and how its card words that. Untrusted, as labels are."""
+    return {
+        **as_plain(spec, found),
+        "facts": views.facts(spec),
+        "where": where(spec, found),
+        "is_open": (spec.license or "").casefold() in OPEN_LICENSES,
+        "precisions": precisions(spec, found),
+    }
+
+
+def where(spec: RunnerSpec, found: Availability) -> str:
+    """ "here now", "download 0.5 GB", "served by lab": what stands last on the card of a system that can run."""
+    if spec.server is not None:
+        return f"served by {spec.server.name}"
+    if found.state != "download":
+        return "here now"
+    return f"download {figures.bytes_(found.download_bytes)}" if found.download_bytes else "download"
+
+
+def precisions(spec: RunnerSpec, found: Availability) -> list[str]:
+    """The precisions that can be asked for besides the automatic one, where there is a choice."""
+    if not found.ok or spec.server is not None or spec.asked_dtype is not None:
+        return []
+    on_cpu = found.placement.device == "cpu"
+    able = [dtype for dtype in spec.dtypes if not on_cpu or dtype in ON_CPU_ALONE]
+    return list(able) if len(able) > 1 else []
