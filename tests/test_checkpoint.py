@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -159,6 +160,35 @@ def test_a_folder_without_its_adapter_and_one_that_runs_code_are_told(phi4: Path
     with pytest.raises(ModelLoadError, match="code of its own") as caught:
         checkpoint.read(tmp_path, "phi4-multimodal", ("speech-lora",))
     assert "refs/pr/70" in (caught.value.fix or "")
+
+
+@pytest.mark.parametrize(
+    ("config", "family"),
+    [
+        ({"model_type": "whisper"}, "whisper"),
+        ({"model_type": "qwen2_audio"}, "qwen2-audio"),
+        ({"model_type": "granite_speech"}, "granite-speech"),
+        ({"model_type": "voxtral_realtime"}, "voxtral-realtime"),
+        ({"model_type": "wav2vec2", "architectures": ["Wav2Vec2ForCTC"]}, "ctc"),
+        ({"model_type": "bert"}, None),
+        ({}, None),
+    ],
+)
+def test_a_folder_is_told_by_what_the_catalogue_knows(config: dict[str, Any], family: str | None, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.zeros(1)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "tokenizer.json").write_text("{}")
+    found = checkpoint.read(tmp_path, "ctc")
+    assert checkpoint.family_of(found) == family
+    fix = checkpoint.foreign(found, "a Canary checkpoint").fix or ""
+    assert (f"{family}:{tmp_path}" in fix) == (family is not None)
+    if config.get("model_type") == "granite_speech":
+        assert checkpoint.read_of(tmp_path, "granite-speech") == found
+        with pytest.raises(ModelLoadError, match="is a granite_speech checkpoint, not a Qwen3-ASR model") as caught:
+            checkpoint.read_of(tmp_path, "qwen3-asr")
+        assert caught.value.fix == f"Use granite-speech:{tmp_path}."
 
 
 def test_the_heads_of_the_files_agree_with_the_network(phi4: Path) -> None:

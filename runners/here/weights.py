@@ -49,8 +49,8 @@ _LFS_POINTER = b"version https://git-lfs"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 """What peft keeps of an adapter in its folder."""
 
-_VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "tokenizer_config.json")
-_LAYER = re.compile(r"(?:(?:model|language_model|text_model)\.)*layers\.[0-9]+\.")
+_VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "tokenizer_config.json", "tekken.json")
+_LAYER = re.compile(r"(?:(?:model|language_model|text_model|thinker)\.)*layers\.[0-9]+\.")
 _PROJECTION = re.compile(_LAYER.pattern + r"self_attn\.(k_proj|v_proj|qkv_proj|o_proj)\.weight")
 _LARGEST_COUNT = 100_000_000  # tokens of a context; more is a lie
 _VOCABULARY_START = "vocabulary."  # CTranslate2 keeps its vocabulary under this name, as .txt or .json

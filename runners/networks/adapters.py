@@ -39,21 +39,35 @@ def attach(model: Any, weights: Path, folder: str, placement: Placement, progres
     home = weights / folder
     checkpoint.require_files(home, "adapter", ADAPTER_FILES)
     with checkpoint.loading(home):
-        held = _names_in(home / ADAPTER_FILES[1])
         _load(model, weights, folder)
     progress.check()
+    return settle(model, weights, folder, placement, progress)
+
+
+def settle(model: Any, weights: Path, folder: str, placement: Placement, progress: Progress) -> str:
+    """Check an adapter that is loaded and active, under the name ``ADAPTER_NAME``, and merge it where that loses nothing.
+
+    For checkpoints with an adapter beside the weights, ``folder`` being ".": transformers loads it with the model.
+
+    Returns and raises as ``attach``.
+    """
+    home = weights / folder
+    checkpoint.require_files(home, "adapter", ADAPTER_FILES)
+    with checkpoint.loading(home):
+        held = _names_in(home / ADAPTER_FILES[1])
     _refuse_foreign(model, held, home)
     _drop_untrained(model, held)
+    what = "adapter" if folder == "." else folder
     if placement.spread:
         _bring_near(model, home)
-        return f"{folder} not merged into the weights, because they are spread over several devices: somewhat slower"
+        return f"{what} not merged into the weights, because they are spread over several devices: somewhat slower"
     if placement.dtype in ("int8", "int4"):
-        return f"{folder} not merged into the weights, because they are rounded to {placement.dtype}: somewhat slower"
+        return f"{what} not merged into the weights, because they are rounded to {placement.dtype}: somewhat slower"
     try:
         _merge(model, home, progress)
     except OutOfMemory:
-        return f"{folder} not merged into the weights, because memory is short: somewhat slower"
-    return f"{folder} merged into the weights"
+        return f"{what} not merged into the weights, because memory is short: somewhat slower"
+    return f"{what} merged into the weights"
 
 
 def adapted(model: Any) -> dict[str, Any]:

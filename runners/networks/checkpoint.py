@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.base import MissingPackage, ModelLoadError, OutOfMemory, Placement, UnsupportedOption
+from runners.catalogue.rows import CHECKPOINTS
 from runners.here.machine import look
 from runners.here.memory import is_shortage
 from runners.here.weights import UnreadableWeights, Weights, in_layers, read_weights
@@ -47,15 +48,29 @@ def read(weights: Path | None, family: str, folders: tuple[str, ...] = ()) -> We
         ) from error
 
 
+def read_of(weights: Path | None, family: str, folders: tuple[str, ...] = ()) -> Weights:
+    """``read``, for a family whose checkpoints the catalogue knows by what their ``config.json`` says.
+
+    Raises:
+        ModelLoadError: as ``read``; or the folder is of another family, which the fix then names.
+    """
+    found = read(weights, family)
+    heard = CHECKPOINTS[family]
+    if not heard.fits(found.model_type, found.architectures, found.format):
+        raise foreign(found, heard.says)
+    return read(weights, family, folders) if folders else found
+
+
 def family_of(found: Weights) -> str | None:
     """Say which family of runners a folder is for; None if for none that is known."""
     if found.format == "ctranslate2":
-        return "faster-whisper"
-    by_type = {"whisper": "whisper", "phi4_multimodal": "phi4-multimodal", "qwen2_audio": "qwen2-audio"}
-    if found.model_type in by_type:
-        return by_type[found.model_type]
-    if any(name.endswith("ForCTC") for name in found.architectures):
-        return "ctc"
+        return next((family for family, heard in CHECKPOINTS.items() if found.format in heard.formats), None)
+    for family, heard in CHECKPOINTS.items():
+        if found.model_type is not None and found.model_type in heard.model_types:
+            return family
+    for family, heard in CHECKPOINTS.items():
+        if heard.architecture_ending and any(name.endswith(heard.architecture_ending) for name in found.architectures):
+            return family
     return None
 
 
