@@ -197,8 +197,8 @@ class Server:
 
     name: str
     """What people call it: "lab"."""
-    base_url: str
-    """Up to and including "/v1". Not for visitors: it may name a machine inside."""
+    base_url: str = field(repr=False)
+    """Up to and including "/v1". Not for visitors, nor for logs: it may name a machine inside."""
     key_variable: str | None = None
     """Environment variable that holds the key, read where the call is made; None: it wants none."""
     route: Route = "transcriptions"

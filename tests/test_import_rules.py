@@ -19,15 +19,15 @@ LAYERS = ("runners", "comparisons", "ui", "app")
 
 HEAVY = {
     "torch", "transformers", "librosa", "ctranslate2", "faster_whisper", "av", "soundfile", "soxr", "scipy",
-    "moonshine_voice", "pocketsphinx", "huggingface_hub", "safetensors", "accelerate", "peft", "numba", "spaces",
+    "moonshine_voice", "pocketsphinx", "huggingface_hub", "safetensors", "accelerate", "peft", "numba", "spaces", "openai",
 }  # fmt: skip
 """Imported inside functions only."""
 
-NOT_IN_THE_PAGE = ("torch", "transformers", "librosa", "ctranslate2", "faster_whisper", "av", "moonshine_voice", "pocketsphinx")
+NOT_IN_THE_PAGE = ("torch", "transformers", "librosa", "ctranslate2", "faster_whisper", "av", "moonshine_voice", "pocketsphinx", "openai")
 """Never in the page's own process once ``app`` is imported."""
 
 CONCRETE = {spec.target.partition(":")[0] for spec in RUNNERS}
-SHARED_BY_RUNNERS = {"base", "audio", "prompts", "networks", "scripts"}
+SHARED_BY_RUNNERS = {"base", "audio", "prompts", "networks", "scripts", "remote"}
 """What a concrete runner may import of ``runners``: the seam, and what no runner is by itself."""
 
 
