@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from runners.base import RunnerError
-from runners.catalogue.names import offered
+from runners.catalogue.presets import check_names
 from runners.settings import IN_THE_FILE_ALONE, Settings, SettingsError, read_settings
 from runners.settings_file import SETTINGS_FILE
 
@@ -91,11 +91,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = vars(flags().parse_args(arguments))
     try:
         settings = read_settings(**given)
-        offered(settings)
+        check_names(settings)
     except SettingsError as error:
         return _wrong(f"Earshot cannot start with these settings:\n{error}")
     except RunnerError as error:
-        return _wrong(f"Earshot cannot offer this (--runners, --extra-runners, --disabled-runners): {error} {error.fix or ''}")
+        return _wrong(f"Earshot cannot offer this: {error} {error.fix or ''}")
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for room in ("ui", "comparisons", "runners"):

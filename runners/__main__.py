@@ -1,4 +1,5 @@
-"""``python -m runners``: every system, and whether it can run here. The table is for people, ``--json`` for programs.
+"""``python -m runners``: every system, and whether it can run here. The table is for people, ``--json`` for programs,
+``--table`` for a document.
 
 Exit status: 0, or 2 for wrong usage or wrong settings.
 """
@@ -13,6 +14,7 @@ import textwrap
 from collections.abc import Sequence
 
 from runners.base import Availability, RunnerSpec
+from runners.catalogue.listing import markdown
 from runners.catalogue.names import UnknownRunner, offered
 from runners.here.availability import as_plain, availability
 from runners.here.machine import Machine, probe
@@ -24,11 +26,16 @@ from runners.terminal import plain
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the systems. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m runners", description="Say which systems can run on this machine.")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form.add_argument(
+        "--table", action="store_true", help="print what the systems are as Markdown, whether they can run here or not"
+    )
     parser.add_argument(
         "--runners",
         metavar="NAMES",
-        help="only these, comma-separated: family, or family:model[@revision] with a hub id or a folder",
+        help="only these, comma-separated: family, or family:model[@revision] with a hub id or a folder; "
+        "+precision and +device may follow",
     )
     chosen = parser.parse_args(arguments)
     try:
@@ -38,8 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"Wrong settings: {plain(str(error))}\n")
         return 2
     except UnknownRunner as error:
-        sys.stderr.write(f"{error} {error.fix}\n")
+        sys.stderr.write(f"{plain(f'{error} {error.fix}')}\n")
         return 2
+    if chosen.table:
+        sys.stdout.write(markdown(specs))
+        return 0
     machine = probe()
     rows = [(spec, availability(spec, machine, settings)) for spec in specs]
     if chosen.json:
@@ -67,9 +77,9 @@ def table(machine: Machine, rows: Sequence[tuple[RunnerSpec, Availability]], wid
             (
                 plain(spec.name),
                 found.state + download,
-                f"{place.device}, spread" if place.spread else place.device,
-                place.dtype,
-                gigabytes(place.need_bytes) if place.need_bytes is not None else "unknown",
+                _where(spec, found),
+                place.dtype if spec.server is None else "",
+                gigabytes(place.need_bytes) if place.need_bytes is not None else "" if spec.server is not None else "unknown",
                 f"{spec.parameters / 1e6:.0f} M" if spec.parameters is not None else "unknown",
                 plain(spec.revision or ""),
             )
@@ -92,6 +102,13 @@ def table(machine: Machine, rows: Sequence[tuple[RunnerSpec, Availability]], wid
                     break_long_words=False, break_on_hyphens=False,
                 )  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _where(spec: RunnerSpec, found: Availability) -> str:
+    """Where a system runs: a device, or the name of a server."""
+    if spec.server is not None:
+        return plain(spec.server.name)
+    return f"{found.placement.device}, spread" if found.placement.spread else found.placement.device
 
 
 if __name__ == "__main__":

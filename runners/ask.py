@@ -17,8 +17,7 @@ from typing import TextIO
 
 from runners.base import Clip, Contender, Prompt, PromptError, RunnerError, RunnerSpec
 from runners.catalogue.contenders import split_name
-from runners.catalogue.names import spec_for
-from runners.catalogue.rows import RUNNERS
+from runners.catalogue.names import rows, spec_for
 from runners.conversations import record
 from runners.conversations.asking import Asking, Happening
 from runners.conversations.conversation import Conversation, Exchange, Step, new
@@ -56,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = read_settings(prompts_file=wanted.prompts)
-        spec, prompts = _asked(wanted, Templates.of(settings))
+        spec, prompts = _asked(wanted, Templates.of(settings), settings)
     except SettingsError as error:
         parser.error(str(error))
     except RunnerError as error:
@@ -109,7 +108,7 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _asked(wanted: argparse.Namespace, templates: Templates) -> tuple[RunnerSpec, list[Prompt]]:
+def _asked(wanted: argparse.Namespace, templates: Templates, settings: Settings) -> tuple[RunnerSpec, list[Prompt]]:
     """The system, and what it is asked.
 
     Raises:
@@ -118,9 +117,9 @@ def _asked(wanted: argparse.Namespace, templates: Templates) -> tuple[RunnerSpec
     system, named = split_name(wanted.runner)
     if named is not None and wanted.template is not None:
         raise PromptError("The prompt template is named twice.", "Name it after --template or after the #, not both.")
-    spec = spec_for(system)
+    spec = spec_for(system, settings)
     if not spec.can_chat:
-        able = ", ".join(sorted({row.family for row in RUNNERS if row.can_chat}))
+        able = ", ".join(sorted({row.family for row in rows(settings) if row.can_chat}))
         raise RunnerError(f"{spec.label} cannot be asked: it only writes down what it hears.", f"Choose from: {able}.")
     name = named or wanted.template
     values = dict(wanted.var)

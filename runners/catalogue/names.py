@@ -165,10 +165,12 @@ def offered(settings: Settings) -> tuple[RunnerSpec, ...]:
 def offered_spec(name: str, settings: Settings) -> RunnerSpec | None:
     """The offered system of a name; one of them in a precision or on a device of the name's choice counts as offered."""
     here = {spec.name: spec for spec in offered(settings)}
-    if name in here:
-        return here[name]
-    bare, dtype, device = split_asked(name)
-    return asking(here[bare], dtype, device) if bare in here else None
+    try:
+        spec = spec_for(name, settings)
+    except UnknownRunner:
+        return None
+    as_it_is = replace(spec, asked_dtype=None, asked_device=None).name
+    return spec if spec.name in here or as_it_is in here else None
 
 
 _DTYPES: Mapping[str, Dtype] = MappingProxyType({dtype: dtype for dtype in get_args(Dtype)})

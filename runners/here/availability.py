@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from runners.base import Availability, RunnerError, RunnerSpec, Server, UnsupportedOption
+from runners.catalogue.licenses import is_open
 from runners.catalogue.names import check_family
 from runners.catalogue.rows import CHECKPOINTS, SCRIPTED
 from runners.here import hub
@@ -64,6 +65,7 @@ def as_plain(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
         "parameters": spec.parameters,
         "languages": list(spec.languages) if spec.languages is not None else None,
         "license": spec.license,
+        "license_is_open": is_open(spec.license),
         "size_bytes": spec.size_bytes,
         "gated": spec.gated,
         "needs_gpu": spec.needs_gpu,
