@@ -23,7 +23,17 @@ HEAVY = {
 }  # fmt: skip
 """Imported inside functions only."""
 
-NOT_IN_THE_PAGE = ("torch", "transformers", "librosa", "ctranslate2", "faster_whisper", "av", "moonshine_voice", "pocketsphinx", "openai")
+NOT_IN_THE_PAGE = (
+    "torch",
+    "transformers",
+    "librosa",
+    "ctranslate2",
+    "faster_whisper",
+    "av",
+    "moonshine_voice",
+    "pocketsphinx",
+    "openai",
+)
 """Never in the page's own process once ``app`` is imported."""
 
 CONCRETE = {spec.target.partition(":")[0] for spec in RUNNERS}
