@@ -37,7 +37,7 @@ NOT_IN_THE_PAGE = (
 """Never in the page's own process once ``app`` is imported."""
 
 CONCRETE = {spec.target.partition(":")[0] for spec in RUNNERS}
-SHARED_BY_RUNNERS = {"base", "audio", "prompts", "networks", "scripts", "remote"}
+SHARED_BY_RUNNERS = {"base", "audio", "prompts", "networks", "scripts", "remote", "dialects"}
 """What a concrete runner may import of ``runners``: the seam, and what no runner is by itself."""
 
 
