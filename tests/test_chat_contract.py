@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from runners.base import Cancelled, RunnerError, Usage
+from runners.catalogue.names import spec_for
 from tests import tiny_checkpoints as tiny
 from tests.subjects import CASES, CLIPS, Subject, loaded
 
-TALKERS = ("scripted", "phi4-multimodal", "qwen2-audio")
+TALKERS = tuple(name for name, case in CASES.items() if spec_for(case.family).can_chat)
 QUESTION = ("What is said?",)
 
 

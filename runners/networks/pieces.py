@@ -22,6 +22,7 @@ def tell(
     wire: Callable[[NDArray[np.float32]], generation.Wire],
     most_tokens: Callable[[float], int],
     progress: Progress,
+    cleaned: Callable[[str], str] = str,
 ) -> Transcript:
     """Have each piece of a clip answered by itself, and join what is said.
 
@@ -32,6 +33,7 @@ def tell(
             left out, and pieces are joined as sentences rather than as paragraphs.
         wire: the prompt for a piece, samples of shape (n,).
         most_tokens: how many tokens the answer for so many seconds may have.
+        cleaned: takes out of an answer what the family frames it with.
 
     Returns:
         The text, a segment a piece that said something, and notes on cuts, silence, limits and loops.
@@ -54,6 +56,7 @@ def tell(
             continue
         whole = partial(generation.joined, text, not follows_speech)
         said, ended = generation.write(network, wire(piece), most_tokens(end - begin), progress, whole)
+        said = cleaned(said)
         ending = generation.endings(ended)
         if ending:
             notes.append(ending if len(cuts) == 1 else f"{generation.span(begin, end)}: {ending}")

@@ -1,0 +1,175 @@
+"""Networks that talk about what they hear, through transformers: Voxtral, Qwen-Omni, Gemma and Audio Flamingo.
+
+Each transcribes a clip the way its family asks for it, follows a prompt about it, translates where it can, and answers
+questions, keeping what it computed from one turn for the next. What is a family's own, its classes, its wire format and how
+its encoder is fed, is in ``networks/``: ``voxtral``, ``qwen_omni``, ``gemma``, ``audio_flamingo``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from runners.audio import cut_at_pauses, mono
+from runners.base import (
+    ChatOptions,
+    Clip,
+    ModelLoadError,
+    Placement,
+    Progress,
+    PromptError,
+    RunnerSpec,
+    TranscribeOptions,
+    Transcript,
+    Turn,
+    Usage,
+)
+from runners.languages import language_name
+from runners.networks import audio_flamingo, checkpoint, gemma, generation, pieces, qwen_omni, voxtral
+from runners.networks.chat_cache import ChatCache
+from runners.networks.generation import Wire
+from runners.networks.hearing import Hearing, Samples
+
+TRANSLATE = "Translate the speech into {}. Write down the translation and nothing else."
+SPOKEN = "\n\nThe speech is in {}."
+"""Added to a prompt where the language is known: the families have no other place for it."""
+MOST_TOKENS_PER_SECOND = 20
+"""Fast speech has some 7 syllables a second, of one or two tokens; it may be asked for with its translation."""
+MOST_TOKENS_BESIDES = 64
+MOST_TOKENS_TOLD = 1024
+"""Of a text whose length does not follow from the clip's, such as a summary."""
+
+
+Load = Callable[[Path, Placement, Progress], Hearing]
+
+
+@dataclass(frozen=True)
+class _Family:
+    says: str
+    """What a checkpoint of it is called: "a Voxtral checkpoint"."""
+    loads: Mapping[str, Load]
+    """By the model type that ``config.json`` names."""
+
+
+_FAMILIES: Mapping[str, _Family] = MappingProxyType(
+    {
+        "voxtral": _Family("a Voxtral checkpoint", {"voxtral": voxtral.load}),
+        "qwen-omni": _Family(
+            "a Qwen-Omni checkpoint",
+            {"qwen2_5_omni": partial(qwen_omni.load, is_third=False), "qwen3_omni_moe": partial(qwen_omni.load, is_third=True)},
+        ),
+        "gemma": _Family(
+            "a Gemma checkpoint that hears",
+            {"gemma3n": partial(gemma.load, is_fourth=False), "gemma4": partial(gemma.load, is_fourth=True)},
+        ),
+        "audio-flamingo": _Family("an Audio Flamingo 3 checkpoint", {"audioflamingo3": audio_flamingo.load}),
+    }
+)
+
+
+class AudioChat:
+    """Runs a checkpoint of one of these families with PyTorch."""
+
+    def __init__(self, spec: RunnerSpec) -> None:
+        self._spec = spec
+        self._hearing: Hearing | None = None
+        self._memory = ChatCache()
+
+    def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
+        """Load a transformers folder of the spec's family.
+
+        Raises:
+            ModelLoadError: the folder is of another family, damaged or incomplete.
+            OutOfMemory: the model does not fit.
+        """
+        family = _FAMILIES[self._spec.family]
+        found = checkpoint.read(weights, self._spec.family)
+        load = family.loads.get(found.model_type or "")
+        if load is None:
+            raise checkpoint.foreign(found, family.says)
+        progress.check()
+        self._hearing = load(found.folder, placement, progress)
+
+    def unload(self) -> None:
+        self._memory.clear()
+        self._hearing = None
+
+    def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
+        """Write down what is said, in its language or in ``options.translate_to``, or do what ``options.prompt`` says.
+
+        A clip longer than the family transcribes at once is cut at pauses and each piece is heard by itself, unless the
+        prompt asks for something that needs all of it, such as a summary: then a piece is as long as a prompt may be.
+
+        Raises:
+            AudioError: the clip holds nothing.
+            PromptError: the prompt does not fit the context beside the audio.
+            OutOfMemory: a piece does not fit.
+            Cancelled: between two tokens, or between two layers of a prefill.
+        """
+        hearing = self._ready()
+        is_plain = options.prompt is None and options.translate_to is None
+        follows_speech = options.prompt is None or options.prompt.is_word_for_word
+        samples = mono(clip)
+        longest = hearing.longest_transcribed_seconds if follows_speech else hearing.longest_prompt_seconds
+        told = pieces.tell(
+            hearing.network,
+            samples,
+            cut_at_pauses(samples, longest),
+            follows_speech=follows_speech,
+            wire=partial(_asked, hearing, options),
+            most_tokens=lambda seconds: (
+                MOST_TOKENS_BESIDES + round(MOST_TOKENS_PER_SECOND * seconds) if follows_speech else MOST_TOKENS_TOLD
+            ),
+            progress=progress,
+            cleaned=hearing.cleaned if is_plain else str,
+        )
+        return replace(told, language=options.language)
+
+    def chat(
+        self, clip: Clip | None, turns: tuple[Turn, ...], options: ChatOptions, progress: Progress
+    ) -> Generator[str, None, Usage]:
+        """Answer the last turn; the whole clip stands in the first question.
+
+        Raises:
+            PromptError: the last turn is not the user's, or clip and conversation do not fit the context.
+            AudioError: the clip holds nothing.
+            OutOfMemory: they do not fit the device.
+            Cancelled: between two tokens, or between two layers of a prefill.
+        """
+        hearing = self._ready()
+        if not turns or turns[-1].role != "user":
+            raise PromptError("The conversation does not end with a question.", "Ask something.")
+        wire = hearing.wire(None if clip is None else mono(clip), turns)
+        usage = yield from generation.answer(hearing.network, wire, options, progress, self._memory)
+        if clip is None or clip.seconds <= hearing.longest_prompt_seconds:
+            return usage
+        minutes = hearing.longest_prompt_seconds / 60
+        return replace(
+            usage, notes=(*usage.notes, f"the clip is longer than the {minutes:.0f} min that one prompt should hold")
+        )
+
+    def forget(self, conversation: str) -> None:
+        """Give back what is kept for a conversation; one that is not known is no error."""
+        self._memory.forget(conversation)
+
+    def _ready(self) -> Hearing:
+        if self._hearing is None:
+            raise ModelLoadError("The model is not loaded.", "Load it first.")
+        return self._hearing
+
+
+def _asked(hearing: Hearing, options: TranscribeOptions, samples: Samples) -> Wire:
+    """The prompt for a piece of a clip."""
+    if options.prompt is not None:
+        wording = options.prompt.text
+    elif options.translate_to is not None:
+        wording = TRANSLATE.format(language_name(options.translate_to))
+    else:
+        return hearing.request(samples, options.language)
+    if options.language is not None:
+        wording += SPOKEN.format(language_name(options.language))
+    turns: Sequence[Turn] = (Turn("user", wording),)
+    return hearing.wire(samples, turns)
