@@ -196,6 +196,59 @@ def seamless(folder: Path) -> Path:
     return folder
 
 
+def kyutai(folder: Path) -> Path:
+    import torch
+    from transformers import (
+        KyutaiSpeechToTextConfig,
+        KyutaiSpeechToTextFeatureExtractor,
+        KyutaiSpeechToTextForConditionalGeneration,
+        MimiConfig,
+    )
+
+    # As in the original, 0 stands before a word and 3 for nothing to say.
+    ids = _tokenizer(folder, [], first=("<boundary>", "<s>", "</s>", "<pad>", "<unk>"))
+    torch.manual_seed(0)
+    codec = MimiConfig(
+        num_filters=4,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        intermediate_size=16,
+        codebook_size=32,
+        codebook_dim=8,
+        num_quantizers=4,
+        vector_quantization_hidden_dimension=8,
+        upsample_groups=16,
+    )
+    config = KyutaiSpeechToTextConfig(
+        codec_config=codec,
+        codebook_vocab_size=33,
+        vocab_size=len(ids),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        ffn_dim=32,
+        num_codebooks=4,
+        audio_bos_token_id=32,
+        audio_pad_token_id=len(ids) + 4 * 33,
+        pad_token_id=ids["<pad>"],
+        bos_token_id=ids["<s>"],
+        initializer_range=0.4,
+    )
+    model = KyutaiSpeechToTextForConditionalGeneration(config)
+    with torch.no_grad():
+        model.lm_head.weight[ids["<s>"]] = model.lm_head.weight[ids["</s>"]] = 0
+        for codebook in (
+            *model.codec_model.quantizer.semantic_residual_vector_quantizer.layers,
+            *model.codec_model.quantizer.acoustic_residual_vector_quantizer.layers,
+        ):
+            codebook.codebook.embed_sum.normal_()  # all zero as they are made: every sound would be the same
+    model.save_pretrained(folder)
+    KyutaiSpeechToTextFeatureExtractor(audio_delay_seconds=0.5, audio_silence_prefix_seconds=0.25).save_pretrained(folder)
+    return folder
+
+
 def _controls(languages: Sequence[str]) -> list[str]:
     names = ("startoftranscript", "emo:undefined", *languages, "pnc", "nopnc", "noitn", "notimestamp", "nodiarize")
     return [f"<|{name}|>" for name in names]
@@ -205,12 +258,14 @@ def _marks(ids: Mapping[str, int]) -> dict[str, int]:
     return {"pad_token_id": ids["<pad>"], "bos_token_id": ids["<s>"], "eos_token_id": ids["</s>"]}
 
 
-def _tokenizer(folder: Path, controls: Sequence[str]) -> dict[str, int]:
+def _tokenizer(
+    folder: Path, controls: Sequence[str], first: Sequence[str] = ("<pad>", "<s>", "</s>", "<unk>")
+) -> dict[str, int]:
     """Whole words as SentencePiece writes them, with the control tokens before them; returns the vocabulary."""
     from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
     from tokenizers.models import BPE
 
-    special = ["<pad>", "<s>", "</s>", "<unk>", *controls]
+    special = [*first, *controls]
     ids = {text: number for number, text in enumerate([*special, *WORDS])}
     backend = Tokenizer(BPE(ids, [], unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁")
@@ -257,4 +312,5 @@ CASES: dict[str, Case] = {
     "moonshine-transformers": Case("moonshine-transformers", moonshine),
     "moonshine-streaming": Case("moonshine-transformers", moonshine_streaming),
     "seamless-m4t": Case("seamless-m4t", seamless),
+    "kyutai-stt": Case("kyutai-stt", kyutai),
 }
