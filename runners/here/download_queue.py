@@ -188,8 +188,8 @@ class DownloadQueue:
                     continue
                 self._changed.notify_all()
             log.info("download of %s: started", entry.download.name)
-            ended = self._follow(entry, child)
-            child.wait()
+            with child:  # waits for its end
+                ended = self._follow(entry, child)
             with self._changed:
                 entry.child = None
                 if entry.is_cancelled and ended is None:

@@ -14,13 +14,16 @@ import sys
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from runners.base import RunnerError
+from runners.catalogue.names import offered
 from runners.here import hub
+from runners.here.downloadable import comes_from_hub
 from runners.here.weights import UnreadableWeights, read_model_type, read_weights
+from runners.settings import Settings
 
 KindKept = Literal["hub", "converted"]
 
@@ -115,6 +118,25 @@ def clear_leftovers(cache_folder: Path) -> None:
             for path in root.glob(f"{_REMOVED}*"):
                 if not path.is_symlink():
                     shutil.rmtree(path, ignore_errors=True)
+
+
+def as_plain(each: Kept, show_folder: bool = True) -> dict[str, Any]:
+    """A model on the disk as plain data, for JSON; unknown is None.
+
+    Args:
+        show_folder: False leaves out where it lies, which is not for everybody.
+    """
+    told = {**asdict(each), "folder": str(each.folder), "revisions": list(each.revisions)}
+    return told if show_folder else {name: value for name, value in told.items() if name != "folder"}
+
+
+def systems_of(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Labels of the systems that are offered, by the hub id of their model."""
+    found: dict[str, tuple[str, ...]] = {}
+    for spec in offered(settings):
+        if comes_from_hub(spec) and spec.model is not None and spec.label not in found.get(spec.model, ()):
+            found[spec.model] = (*found.get(spec.model, ()), spec.label)
+    return found
 
 
 def readers_of(folder: Path) -> tuple[int, ...]:
