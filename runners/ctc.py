@@ -1,4 +1,4 @@
-"""Models that name a letter for each frame of audio (CTC): wav2vec2, HuBERT, data2vec, WavLM, MMS, MedASR and their like.
+"""Models that name a letter for each frame of audio (CTC): wav2vec2, HuBERT, MMS, Parakeet, MedASR, Granite and their like.
 
 Any folder that transformers' ``AutoModelForCTC`` loads, decoded greedily. A clip of up to 30 s is heard whole. A longer one
 is heard in overlapping chunks: of each chunk only the frames of its middle are kept, so that every kept frame was heard with
@@ -11,7 +11,6 @@ Greedy decoding is the model alone: an n-gram language model that a checkpoint b
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,9 @@ from runners.base import (
     UnsupportedOption,
     Word,
 )
-from runners.networks import checkpoint
+from runners.networks import checkpoint, word_pieces
+from runners.networks.spectrogram import GraniteSpectrogram
+from runners.networks.word_pieces import Emission
 
 QUANTUM = 5_120
 """Samples. Chunks begin and end at its multiples; it is a multiple of the step of all these models (320, 640 or 1280)."""
@@ -80,17 +81,6 @@ class _Frames:
     """The frame's number from the start of the clip."""
 
 
-@dataclass(frozen=True)
-class _Letter:
-    """A run of equal frames: one letter, or one piece of a word."""
-
-    token: int
-    start: int
-    end: int
-    """Frames, the end excluded."""
-    probability: float
-
-
 class Ctc:
     """Runs a CTC checkpoint with PyTorch."""
 
@@ -120,7 +110,11 @@ class Ctc:
             settings = AutoConfig.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
             if type(settings) not in AutoModelForCTC._model_mapping:
                 raise checkpoint.foreign(found, "a CTC checkpoint")
-            extractor = AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+            extractor: Any
+            if found.model_type == "granite_speech5_ctc":  # transformers' own needs torchaudio
+                extractor = GraniteSpectrogram.read(weights)
+            else:
+                extractor = AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
             tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
         if getattr(extractor, "sampling_rate", SAMPLE_RATE) != SAMPLE_RATE:
             raise ModelLoadError(
@@ -269,24 +263,41 @@ def _hear(loaded: _Loaded, prepared: NDArray[np.float32]) -> tuple[NDArray[np.in
         if name in wanted
     }
     with torch.inference_mode():
-        logits = model(**inputs).logits[0].float()  # (F, vocabulary)
-        best = logits.softmax(-1).max(-1)
+        if hasattr(model, "generate"):  # greedy too, and knows which frames at the end are padding
+            heard = model.generate(**inputs, return_dict_in_generate=True)
+            best = heard.logits[0].float().softmax(-1).max(-1)  # (F,) each
+            return heard.sequences[0].cpu().numpy(), best.values.cpu().numpy()
+        best = model(**inputs).logits[0].float().softmax(-1).max(-1)
     return best.indices.cpu().numpy(), best.values.cpu().numpy()
 
 
 def _frame_seconds(loaded: _Loaded, samples: int, frames: int) -> float:
     """Return the length of a frame.
 
-    Models give a frame or so less than samples / step, so over many frames the step is the nearest multiple of 5 ms; a
-    short clip has too few for that, and the configuration of models that take raw samples says it.
+    Most configurations say it. Else, since models give a frame or so less than samples / step, the step is over many frames
+    the nearest multiple of 5 ms; a short clip has too few for that.
     """
-    if frames < 100 and loaded.extractor.model_input_names[0] == "input_values":
-        ratio = getattr(loaded.model.config, "inputs_to_logits_ratio", None)
-        if ratio:
-            return float(ratio) / SAMPLE_RATE
+    step = _step(loaded)
+    if step is not None:
+        return step / SAMPLE_RATE
     if frames < 100:
         return samples / SAMPLE_RATE / max(frames, 1)
     return max(1, round(samples / frames / 80)) * 80 / SAMPLE_RATE
+
+
+def _step(loaded: _Loaded) -> int | None:
+    """Samples between two frames, as the configuration says; None where it does not."""
+    settings = loaded.model.config
+    ratio = getattr(settings, "inputs_to_logits_ratio", None)
+    if loaded.extractor.model_input_names[0] == "input_values":
+        return int(ratio) if ratio else None
+    encoder = getattr(settings, "encoder_config", None)
+    halvings = getattr(encoder, "subsample_layers", None)
+    if halvings is not None:  # Granite Speech 5: each of these layers takes two frames together
+        ratio = loaded.extractor.frame_stacking * 2 ** len(halvings)
+    ratio = ratio or getattr(encoder, "subsampling_factor", None)
+    hop = getattr(loaded.extractor, "hop_length", None)
+    return int(ratio) * int(hop) if ratio and hop else None
 
 
 def _join(parts: list[_Frames]) -> _Frames:
@@ -305,76 +316,32 @@ def _read(loaded: _Loaded, frames: _Frames, seconds: float, end: float) -> tuple
     if delimiter is not None:
         silent.discard(tokenizer.word_delimiter_token_id)
     letters = [letter for letter in _collapse(frames) if letter.token not in silent]
-    names = [str(name) for name in tokenizer.convert_ids_to_tokens([letter.token for letter in letters])]
-    words: list[tuple[str, list[_Letter]]] = []
-    new = True
-    for letter, name in zip(letters, names, strict=True):
-        if delimiter is not None and name == delimiter:
-            new = True
-            continue
-        if delimiter is None and name.startswith("▁"):  # how SentencePiece marks the start of a word
-            new, name = True, name[1:]
-        if new:
-            words.append(("", []))
-            new = False
-        text, held = words[-1]
-        words[-1] = (text + name, [*held, letter])
-    words = [(text, held) for text, held in words if text]
     if delimiter is None:
         plain = {"group_tokens": False} if hasattr(tokenizer, "_tokenizer") else {}
-        text = str(tokenizer.decode([letter.token for letter in letters], skip_special_tokens=True, **plain)).strip()
-    else:
-        lower = getattr(tokenizer, "do_lower_case", False)
-        words = [(text.lower() if lower else text, held) for text, held in words]
-        text = " ".join(text for text, _ in words)
-    timed = [part for text_, held in words for part in _characters(text_, held)]
-    return text, tuple(
-        Word(
-            text_,
-            start=min(held[0].start * seconds, end),
-            end=min(held[-1].end * seconds, end),
-            confidence=float(np.mean([letter.probability for letter in held])),
-        )
-        for text_, held in timed
-    )
+        said = tokenizer.decode([letter.token for letter in letters], skip_special_tokens=True, **plain)
+        return str(said).strip(), word_pieces.words(tokenizer, letters, seconds, end)
+    names = [str(name) for name in tokenizer.convert_ids_to_tokens([letter.token for letter in letters])]
+    lower = getattr(tokenizer, "do_lower_case", False)
+    groups: list[word_pieces.Group] = [[]]
+    for letter, name in zip(letters, names, strict=True):
+        if name == delimiter:
+            groups.append([])
+        else:
+            groups[-1].append((name.lower() if lower else name, letter))
+    text = " ".join(word for group in groups if (word := word_pieces.written(group)))
+    parts = [part for group in groups if group for part in word_pieces.by_character(group)]
+    return text, tuple(word_pieces.timed(word_pieces.written(part), part, seconds, end) for part in parts)
 
 
-def _collapse(frames: _Frames) -> Iterator[_Letter]:
+def _collapse(frames: _Frames) -> Iterator[Emission]:
     """Yield runs of equal tokens, blanks included."""
     if not len(frames.tokens):
         return
     edges = np.flatnonzero(np.diff(frames.tokens)) + 1
     for first, last in zip([0, *edges.tolist()], [*edges.tolist(), len(frames.tokens)], strict=True):
-        yield _Letter(
+        yield Emission(
             token=int(frames.tokens[first]),
             start=int(frames.numbers[first]),
             end=int(frames.numbers[last - 1]) + 1,
             probability=float(frames.probabilities[first:last].mean()),
         )
-
-
-def _characters(text: str, held: list[_Letter]) -> Iterator[tuple[str, list[_Letter]]]:
-    """Split a word of a script that writes no spaces into its characters, if each letter is one of them."""
-    if len(held) != len(text) or not any(_unspaced(character) for character in text):
-        yield text, held
-        return
-    part = ""
-    letters: list[_Letter] = []
-    for character, letter in zip(text, held, strict=True):
-        if part and not unicodedata.category(character).startswith("M"):  # a vowel sign belongs to the letter before it
-            yield part, letters
-            part, letters = "", []
-        part, letters = part + character, [*letters, letter]
-    yield part, letters
-
-
-def _unspaced(character: str) -> bool:
-    """True for Thai, Lao, Myanmar, Khmer, Japanese and Chinese characters (Unicode 16, Blocks.txt)."""
-    point = ord(character)
-    return (
-        0x0E00 <= point <= 0x0EFF
-        or 0x1000 <= point <= 0x109F
-        or 0x1780 <= point <= 0x17FF
-        or 0x3040 <= point <= 0x30FF
-        or (0x3400 <= point <= 0x9FFF or 0x20000 <= point <= 0x3FFFF)
-    )

@@ -28,44 +28,67 @@ class Emission:
     probability: float
 
 
+Group = list[tuple[str, Emission]]
+"""The tokens of a word: what each is written as, and where it was heard."""
+
+
 def words(tokenizer: Any, emissions: Sequence[Emission], frame_seconds: float, end_seconds: float) -> tuple[Word, ...]:
     """Join tokens to words; ``emissions`` in order, none of them a blank or another control token.
 
     Returns:
-        Words with times within ``end_seconds``. A word ends with its last token that is more than punctuation.
+        Words with times within ``end_seconds``.
     """
     names = [str(name) for name in tokenizer.convert_ids_to_tokens([emission.token for emission in emissions])]
-    groups: list[list[tuple[str, Emission]]] = []
+    groups: list[Group] = []
     for name, emission in zip(names, emissions, strict=True):
         if not groups or name.startswith(WORD_START):
             groups.append([])
         groups[-1].append((name.removeprefix(WORD_START), emission))
     found = []
     for group in groups:
-        for text, held in by_character(group) if _is_plain(group) else [(_decoded(tokenizer, group), _emissions(group))]:
-            if text:
-                found.append(_word(text, held, frame_seconds, end_seconds))
-    return tuple(found)
+        if any(name.startswith("<0x") for name, _ in group):  # a byte of a character, which only the tokenizer can complete
+            ids = [emission.token for _, emission in group]
+            text = str(tokenizer.decode(ids, skip_special_tokens=True, group_tokens=False)).strip()
+            found.append(timed(text, group, frame_seconds, end_seconds))
+        else:
+            found += [timed(written(part), part, frame_seconds, end_seconds) for part in by_character(group)]
+    return tuple(word for word in found if word.text)
 
 
-def by_character(group: Sequence[tuple[str, Emission]]) -> Iterator[tuple[str, list[Emission]]]:
+def by_character(group: Group) -> Iterator[Group]:
     """Take a word apart into its characters where its script is written without spaces; otherwise yield it whole.
 
-    ``group`` has each token's text; a token of several characters stays whole.
+    A token of several characters stays whole.
     """
-    whole = "".join(text for text, _ in group)
-    if not any(is_unspaced(character) for character in whole):
-        yield whole, _emissions(group)
+    if not any(is_unspaced(character) for character in written(group)):
+        yield group
         return
-    part = ""
-    held: list[Emission] = []
+    part: Group = []
     for text, emission in group:
         # A vowel sign and punctuation belong to the letter before them.
         if part and text and not unicodedata.category(text[0]).startswith(("M", "P")):
-            yield part, held
-            part, held = "", []
-        part, held = part + text, [*held, emission]
-    yield part, held
+            yield part
+            part = []
+        part.append((text, emission))
+    if part:
+        yield part
+
+
+def written(group: Group) -> str:
+    """The text of a word."""
+    return "".join(text for text, _ in group)
+
+
+def timed(text: str, group: Group, frame_seconds: float, end_seconds: float) -> Word:
+    """Say when a word was spoken: from its first token to its last that is more than punctuation."""
+    spoken = [emission for name, emission in group if any(character.isalnum() for character in name)]
+    held = [emission for _, emission in group]
+    return Word(
+        text,
+        start=min(held[0].start * frame_seconds, end_seconds),
+        end=min(max(emission.end for emission in spoken or held) * frame_seconds, end_seconds),
+        confidence=min(1.0, fmean(emission.probability for emission in held)),
+    )
 
 
 def is_unspaced(character: str) -> bool:
@@ -77,27 +100,4 @@ def is_unspaced(character: str) -> bool:
         or 0x1780 <= point <= 0x17FF
         or 0x3040 <= point <= 0x30FF
         or (0x3400 <= point <= 0x9FFF or 0x20000 <= point <= 0x3FFFF)
-    )
-
-
-def _is_plain(group: Sequence[tuple[str, Emission]]) -> bool:
-    """False where a token is a single byte of a character ("<0xE4>"), whose text only the tokenizer can put together."""
-    return not any(name.startswith("<0x") for name, _ in group)
-
-
-def _decoded(tokenizer: Any, group: Sequence[tuple[str, Emission]]) -> str:
-    ids = [emission.token for _, emission in group]
-    return str(tokenizer.decode(ids, skip_special_tokens=True, group_tokens=False)).strip()
-
-
-def _emissions(group: Sequence[tuple[str, Emission]]) -> list[Emission]:
-    return [emission for _, emission in group]
-
-
-def _word(text: str, held: Sequence[Emission], frame_seconds: float, end_seconds: float) -> Word:
-    return Word(
-        text,
-        start=min(held[0].start * frame_seconds, end_seconds),
-        end=min(max(emission.end for emission in held) * frame_seconds, end_seconds),
-        confidence=min(1.0, fmean(emission.probability for emission in held)),
     )
