@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,9 @@ from runners.audio import decode
 from runners.base import Clip, ModelLoadError, Placement, RunnerSpec, TranscribeOptions, Transcript, UnsupportedOption
 from runners.catalogue.names import spec_for
 from runners.ctc import CONTEXT, CORE, WHOLE, Ctc, _chunks
+from runners.networks.spectrogram import GraniteSpectrogram
 from tests import tiny_checkpoints as tiny
+from tests import tiny_ctc
 
 OPEN = TranscribeOptions()
 
@@ -205,3 +208,57 @@ def test_a_mask_that_only_training_needs_may_be_missing(tmp_path: Path) -> None:
 def test_nothing_loaded_is_said(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError):
         hear(Ctc(RunnerSpec("ctc", "CTC", "runners.ctc:Ctc")), tiny.babble(1))
+
+
+@pytest.mark.parametrize(
+    ("build", "frame_seconds"), [(tiny_ctc.parakeet_ctc, 0.08), (tiny_ctc.medasr, 0.04), (tiny_ctc.granite_ctc, 0.08)]
+)
+@pytest.mark.parametrize("seconds", [0.7, 5.0, 21.0])
+def test_networks_that_take_a_spectrogram_hear_what_their_own_loop_writes(
+    tmp_path: Path, build: Callable[[Path], Path], frame_seconds: float, seconds: float
+) -> None:
+    import torch
+    from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
+
+    clip = tiny.babble(seconds)
+    heard = hear(loaded(build(tmp_path)), clip)
+    is_granite = build is tiny_ctc.granite_ctc
+    extractor = GraniteSpectrogram.read(tmp_path) if is_granite else AutoFeatureExtractor.from_pretrained(tmp_path)
+    model = AutoModelForCTC.from_pretrained(tmp_path).eval()
+    with torch.inference_mode():
+        said = model.generate(**extractor(clip.samples, sampling_rate=16_000, return_tensors="pt"))
+    [text] = AutoTokenizer.from_pretrained(tmp_path).batch_decode(said, skip_special_tokens=True)
+    assert heard.text == text
+    assert heard.text
+    assert " ".join(word.text for word in heard.words).split() == heard.text.split()
+    frames = [(word.start or 0) / frame_seconds for word in heard.words]
+    assert frames == pytest.approx([round(frame) for frame in frames], abs=1e-6)
+    assert frames == sorted(frames)
+    assert heard.words[-1].end == pytest.approx(seconds, abs=seconds / 3)
+
+
+def test_granites_spectrogram_is_the_familys_own() -> None:
+    try:
+        importlib.import_module("torchaudio")
+    except (ImportError, OSError) as error:  # a build for another PyTorch cannot be loaded
+        pytest.skip(f"torchaudio is not here: {error}")
+    from transformers import GraniteSpeech5FeatureExtractor
+
+    for seconds in (0.5, 2.345, 7.0):
+        samples = tiny.babble(seconds).samples
+        theirs = GraniteSpeech5FeatureExtractor()(samples, sampling_rate=16_000)
+        ours = GraniteSpectrogram({})(samples)
+        assert ours["attention_mask"].tolist() == theirs["attention_mask"].tolist()
+        assert np.allclose(ours["input_features"], theirs["input_features"], atol=1e-4)
+
+
+def test_granites_settings_are_read_from_where_they_are(tmp_path: Path) -> None:
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"hop_length": 200}))
+    assert GraniteSpectrogram.read(tmp_path).hop_length == 200
+
+
+def test_odd_settings_of_a_spectrogram_are_refused(tmp_path: Path) -> None:
+    tiny_ctc.granite_ctc(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"delta_win_length": 5}))
+    with pytest.raises(ModelLoadError, match="slopes"):
+        loaded(tmp_path)
