@@ -14,6 +14,8 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -27,6 +29,7 @@ from comparisons.run import Cancels, Comparing
 from comparisons.score import METRICS, Metric, choose_metric
 from runners.base import Clip, Contender, PromptError, RunnerError
 from runners.catalogue.contenders import contender_for, unused
+from runners.catalogue.names import spec_for
 from runners.events import Event, Finished
 from runners.pool import Pool
 from runners.prompts import VARIABLES, Templates
@@ -43,9 +46,9 @@ GRACE_SECONDS = 15.0
 
 EPILOG = """\
 A runner is named family (its default model) or family:model[@revision], where model is a hub id or a local folder;
-"python -m runners" lists them. A comma inside a folder's name is written "\\,". A system that takes a prompt can be told what
-to do by a prompt template after a #: "phi4-multimodal#verbatim,phi4-multimodal#readable" are two contenders. Only
-transcriptions are scored.
+"python -m runners" lists them. "whisper+bfloat16,whisper+float32" is one system at two precisions: two contenders. A comma
+inside a folder's name is written "\\,". A system that takes a prompt can be told what to do by a prompt template after a #:
+"phi4-multimodal#verbatim,phi4-multimodal#readable" are two contenders. Only transcriptions are scored.
 
 A reference file is plain text, captions (.srt, .vtt), a transcript with segments (.json), or a manifest of several clips
 (.json, .jsonl; NeMo's keys are known) in which each clip finds its own reference by its file name.
@@ -77,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = read_settings(prompts_file=wanted.prompts)
         references = _references(wanted)
         wanted.key_terms = _key_terms(wanted)
-        contenders = _contenders(wanted, Templates.of(settings))
+        contenders = _contenders(wanted, settings)
     except SettingsError as error:
         parser.error(str(error))
     except ValueError as error:
@@ -128,6 +131,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--language", metavar="L", type=_language, help="ISO 639-1 code of the speech, e.g. en; default: left open"
+    )
+    parser.add_argument(
+        "--translate-to",
+        metavar="L",
+        type=_language,
+        help="code of the language to write the speech down in; who cannot translate is skipped, and nothing is scored",
     )
     parser.add_argument(
         "--normaliser", metavar="N", choices=tuple(NORMALISERS), help=f"{', '.join(NORMALISERS)}; default: by language"
@@ -220,14 +229,18 @@ def _variable(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def _contenders(wanted: argparse.Namespace, templates: Templates) -> list[Contender]:
+def _contenders(wanted: argparse.Namespace, settings: Settings) -> list[Contender]:
     """The contenders that are named, each once.
 
     Raises:
         RunnerError: a system, template or variable is not known, has no value, or is a variable of none of them.
     """
-    values = dict(wanted.var)
-    chosen = [contender_for(name, templates, values, wanted.language) for name in wanted.runners]
+    values, templates = dict(wanted.var), Templates.of(settings)
+    chosen = [
+        contender_for(name, templates, values, wanted.language, partial(spec_for, settings=settings)) for name in wanted.runners
+    ]
+    if wanted.translate_to is not None:
+        chosen = [replace(each, options=replace(each.options, translate_to=wanted.translate_to)) for each in chosen]
     idle = unused(values, wanted.runners, templates)
     if idle:
         raise PromptError(

@@ -76,8 +76,10 @@ class Column:
     @property
     def not_scored(self) -> str | None:
         """Why it can have no score, whatever the reference: "not scored: a summary". None if it can."""
+        if self.contender.is_scored:
+            return None
         prompt = self.contender.options.prompt
-        return None if self.contender.is_scored or prompt is None else f"not scored: {_WHAT_IT_IS[prompt.task]}"
+        return f"not scored: {_WHAT_IT_IS['translation' if prompt is None else prompt.task]}"
 
     @property
     def oddities(self) -> tuple[str, ...]:

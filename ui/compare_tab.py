@@ -107,8 +107,9 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     with gr.Row(elem_id="es-run"):
         go = gr.Button("Compare", variant="primary", elem_id="es-go")
         stop = gr.Button("Cancel", elem_id="es-stop")
-        selection_line()
-        status = status_line("")
+        with gr.Column(elem_id="es-said", min_width=0):
+            selection_line()
+            status = status_line("")
         normaliser = gr.Dropdown(
             [("Normaliser: automatic", ""), *((f"Normaliser: {name}", name) for name in NORMALISERS)],
             value="",

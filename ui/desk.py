@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -25,10 +26,12 @@ from runners import audio
 from runners.base import Availability, Clip, Contender, PromptError, RunnerError, RunnerSpec
 from runners.catalogue.contenders import contender_for
 from runners.catalogue.names import offered, offered_spec, spec_for
+from runners.catalogue.presets import Preset, presets
 from runners.conversations.asking import RunsTurns
 from runners.events import Event, Finished
 from runners.here import availability
 from runners.here.machine import Machine
+from runners.pool import Child
 from runners.prompts import Templates
 from runners.settings import Settings
 from ui.conversations import Conversations
@@ -53,6 +56,9 @@ class RunsHere(RunsContenders, RunsTurns, Protocol):
     def room(self) -> Machine:
         """The machine now, with the memory that warm models would give back for the next one."""
 
+    def children(self) -> tuple[Child, ...]:
+        """The runners that are loaded."""
+
 
 class Desk:
     """One for a page, shared by its visitors; what is a visitor's own lies under their session's name."""
@@ -75,9 +81,9 @@ class Desk:
         """Every system of the page, and the ones a visitor added, with its availability now; those that can run first."""
         return self._judged(self._specs(added))
 
-    def presets(self, offers: Sequence[tuple[RunnerSpec, Availability]]) -> list[dict[str, Any]]:
-        """Selections by name, each with ``name``, ``says`` and ``names``, for systems as ``offers`` gives them."""
-        return []
+    def presets(self, offers: Sequence[tuple[RunnerSpec, Availability]]) -> tuple[Preset, ...]:
+        """Selections by name, for systems as ``offers`` gives them."""
+        return presets(offers, self.settings)
 
     def chat_offers(
         self, added: Sequence[str] = (), clip_seconds: float | None = None
@@ -102,6 +108,14 @@ class Desk:
             names = ", ".join(spec.name for spec in offered(self.settings))
             raise Refused(f"{name!r} is not offered here.", f"Choose from: {names}.")
         return spec_for(name, self.settings)
+
+    def loaded(self) -> list[RunnerSpec]:
+        """The systems whose models are loaded now."""
+        found = []
+        for child in self._pool.children():
+            with suppress(RunnerError):
+                found.append(spec_for(child.name, self.settings))
+        return found
 
     def templates(self, own: Sequence[Mapping[str, Any]] = ()) -> Templates:
         """The prompt templates of everybody here, and a visitor's own, each as ``PromptTemplate.to_plain`` gives it.

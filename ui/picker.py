@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from comparisons import figures
 from runners.base import Availability, RunnerSpec
+from runners.catalogue.licenses import is_open
+from runners.catalogue.presets import Offer, Preset
 from runners.here.availability import as_plain
 from ui import views
 
-Offers = Sequence[tuple[RunnerSpec, Availability]]
-
-OPEN_LICENSES = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc-by-4.0", "cc0-1.0", "isc", "unlicense")
-"""SPDX identifiers, in small letters, of licences that let anybody use the weights for anything."""
 ON_CPU_ALONE = ("float32", "bfloat16", "int8")
 """Precisions that CPUs compute in."""
 
 
 def value(
-    offers: Offers, presets: Sequence[dict[str, Any]], chosen: Iterable[str] | None, *, first: bool = False
+    offers: Sequence[Offer], presets: Sequence[Preset], chosen: Iterable[str] | None, *, first: bool = False
 ) -> dict[str, Any]:
     """The value of ``ui.components.contender_cards``.
 
     Args:
-        presets: each with ``name``, ``says`` and ``names``.
         chosen: names of contenders to tick; None leaves the ticks as they are.
         first: what this browser remembers of an earlier visit is ticked instead, where it can run.
     """
     return {
         "rows": [row(spec, found) for spec, found in offers],
-        "presets": list(presets),
+        "presets": [{**asdict(preset), "names": list(preset.names)} for preset in presets],
         "chosen": None if chosen is None else list(chosen),
         "first": first,
     }
@@ -42,7 +40,7 @@ def row(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
         **as_plain(spec, found),
         "facts": views.facts(spec),
         "where": where(spec, found),
-        "is_open": (spec.license or "").casefold() in OPEN_LICENSES,
+        "is_open": is_open(spec.license) is True,
         "precisions": precisions(spec, found),
     }
 

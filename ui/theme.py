@@ -25,7 +25,7 @@ DARK = {
 }  # fmt: skip
 
 
-SHEETS = ("earshot.css", "picker.css", "results.css", "prompts.css", "ask.css", "view.css")
+SHEETS = ("earshot.css", "picker.css", "results.css", "prompts.css", "ask.css", "view.css", "models.css")
 """Files of ``assets``, in order."""
 
 

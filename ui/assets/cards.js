@@ -20,7 +20,8 @@ const precisions = (system) => precise.get(system) ?? [AUTOMATIC];
 const contender = (system, template, precision = AUTOMATIC) => `${system}${precision && `+${precision}`}${template && `#${template}`}`;
 const canRun = (row) => row !== undefined && row.state !== "skipped";
 
-// A contender's system, precision and template; a # or + in the name of a folder is the folder's.
+// A contender's system, precision and template; a # or + in the name of a folder is the folder's. What follows a + may name a
+// device too: "bfloat16+cuda".
 const parted = (name) => {
   const parts = { system: name, precision: AUTOMATIC, template: OWN_WORDING };
   if (shelf.get(name)) return parts;
@@ -29,12 +30,11 @@ const parted = (name) => {
     parts.template = name.slice(hash + 1);
     parts.system = name.slice(0, hash);
   }
-  const plus = parts.system.lastIndexOf("+");
-  if (!shelf.get(parts.system) && plus > 0 && shelf.get(parts.system.slice(0, plus))?.precisions.includes(parts.system.slice(plus + 1))) {
-    parts.precision = parts.system.slice(plus + 1);
-    parts.system = parts.system.slice(0, plus);
-  }
-  return parts;
+  if (shelf.get(parts.system)) return parts;
+  const row = shelf.rows.find((each) => parts.system.startsWith(`${each.name}+`));
+  const asked = row && parts.system.slice(row.name.length + 1);
+  if (!row || !asked.split("+").every((each) => row.dtypes.includes(each) || row.devices.includes(each))) return parts;
+  return { ...parts, system: row.name, precision: asked };
 };
 
 // The systems, precisions and prompts in names of contenders.
@@ -84,7 +84,7 @@ const tell = (byPerson) => {
   if (byPerson) pending = [];
   const chosen = ticked.flatMap((system) => {
     const row = shelf.get(system);
-    const at = row?.precisions.length ? precisions(system) : [AUTOMATIC];
+    const at = precisions(system);
     const told = row?.takes_prompt ? picks(system) : [OWN_WORDING];
     return at.flatMap((precision) => told.map((template) => contender(system, template, precision)));
   });
@@ -113,6 +113,12 @@ const able = (row, place) => {
   return made("div", { class: "es-asks" }, label, told);
 };
 
+// A text with the hub's addresses as links; where a licence is accepted is one press away.
+const linked = (text) =>
+  text.split(/(https:\/\/huggingface\.co\/[\w./-]*[\w/-])/).map((part, place) =>
+    place % 2 ? made("a", { href: part, target: "_blank", rel: "noopener noreferrer" }, part.slice("https://".length)) : part,
+  );
+
 // Systems that cannot run for the same reason with the same fix share a card.
 const grouped = (rows) => {
   const groups = new Map();
@@ -136,7 +142,7 @@ const grouped = (rows) => {
           row.facts && made("span", {}, row.facts),
         ),
       ),
-      made("p", { id }, reason ?? "", fix && made("br"), fix && `→ ${fix}`),
+      made("p", { id }, reason ?? "", fix && made("br"), ...(fix ? ["→ ", ...linked(fix)] : [])),
     );
   });
 };

@@ -21,7 +21,7 @@ const sum = (told) => {
   const row = shelf.get(system);
   const templates = row?.takes_prompt ? picks(system) : [];
   const named = templates.map((template) => (template === OWN_WORDING ? "its own wording" : `#${template}`));
-  const at = row?.precisions.length ? precisions(system) : [];
+  const at = precisions(system);
   if (at.some((precision) => precision !== AUTOMATIC)) named.push(...at.map((precision) => precision || row.dtype || "automatic precision"));
   const gaps = [...new Set(templates.flatMap((name) => store.gaps(store.get(name) ?? { text: "" })))];
   told.querySelector(".es-told-now").replaceChildren(
@@ -65,11 +65,14 @@ const fill = (told) => {
   const rows = row.takes_prompt ? [...option(OWN_WORDING, "Its own wording"), ...groups(true)] : [];
   const unscored = row.takes_prompt ? groups(false) : [];
   if (unscored.length) rows.push(made("details", { open: isOpen }, made("summary", {}, "Others, which are not scored"), made("div", {}, ...unscored)));
-  if (row.precisions.length) rows.push(made("h3", {}, "Precision"), ...[AUTOMATIC, ...row.precisions].map((each) => precision(row, each)));
+  if (row.precisions.length) rows.push(made("h3", {}, "Precision"), ...[AUTOMATIC, ...offeredPrecisions(row)].map((each) => precision(row, each)));
   menu.replaceChildren(...rows);
   menu.scrollTop = top;
   for (const [kind, name] of Object.entries(held ?? {})) menu.querySelector(`[data-${kind}="${CSS.escape(name)}"]`)?.focus({ preventScroll: true });
 };
+
+// Those that its card offers, and what a name has asked for besides, such as a device.
+const offeredPrecisions = (row) => [...new Set([...row.precisions, ...precisions(row.name).filter((each) => each !== AUTOMATIC)])];
 
 const precision = (row, name) => {
   const says = name || `Automatic${row.dtype ? ` (${row.dtype})` : ""}`;
@@ -93,7 +96,7 @@ const pick = (box) => {
   const isTemplate = box.dataset.template !== undefined;
   const order = isTemplate
     ? [OWN_WORDING, ...store.served.tasks.flatMap(({ task }) => store.all().filter((each) => each.task === task).map((each) => each.name))]
-    : [AUTOMATIC, ...shelf.get(system).precisions];
+    : [AUTOMATIC, ...offeredPrecisions(shelf.get(system))];
   const now = new Set(isTemplate ? picks(system) : precisions(system));
   const name = isTemplate ? box.dataset.template : box.dataset.precision;
   if (box.checked) now.add(name);

@@ -11,7 +11,8 @@ const choice = (label, key) => {
 const language = choice("Language", "language");
 const translation = choice("Translate to", "translate_to");
 const times = made("input", { type: "checkbox", checked: true, onchange: () => { wanted.word_times = times.checked; draw(); } });
-const timed = made("label", { hidden: true, class: "es-option-times" }, times, made("span", {}, "Word times"));
+const timedSays = made("span");
+const timed = made("label", { hidden: true, class: "es-option-times" }, times, timedSays);
 fields.replaceChildren(language.whole, translation.whole, timed);
 
 const offer = ({ select, whole }, none, options, value, isOffered) => {
@@ -50,8 +51,6 @@ const remarks = (rows, now) => {
     if (told.length) found.push(`Skipped, for a prompt and a translation cannot both be asked for: ${shelf.listed(told)}.`);
     found.push("A translation has no error rate.");
   }
-  const untimed = rows.filter((row) => !row.has_word_times);
-  if (now.word_times && untimed.length && untimed.length < rows.length) found.push(`No word times: ${labels(untimed)}.`);
   const prompted = rows.filter((row) => row.takes_prompt);
   if (document.querySelector("#es-terms textarea, #es-terms input")?.value.trim() && prompted.length && !shelf.chosen.some((name) => name.includes("#terms"))) {
     found.push(`Key terms are looked for in every transcript; they can also be told, with the prompt #terms, to ${labels(prompted)}.`);
@@ -70,7 +69,9 @@ const draw = () => {
     translate_to: offer(translation, "No translation", targets.sort(), wanted.translate_to, targets.length > 0),
     word_times: wanted.word_times,
   };
-  timed.hidden = !rows.some((row) => row.has_word_times);
+  const untimed = rows.filter((row) => !row.has_word_times);
+  timed.hidden = untimed.length === rows.length;
+  timedSays.textContent = untimed.length ? `Word times (not ${labels(untimed)})` : "Word times";
   times.checked = wanted.word_times;
   const text = remarks(rows, now).join(" ");
   if (said.textContent !== text) said.textContent = text;

@@ -5,7 +5,8 @@ const draw = () => {
   const rows = shelf.systems();
   const count = shelf.chosen.length;
   const parts = [`${count} chosen`];
-  const fetched = rows.filter((row) => row.state === "download");
+  // A model that two systems run is fetched once.
+  const fetched = [...new Map(rows.filter((row) => row.state === "download").map((row) => [`${row.model}@${row.revision}`, row])).values()];
   if (fetched.length) {
     const known = fetched.filter((row) => row.download_bytes !== null);
     const bytes = known.reduce((sum, row) => sum + row.download_bytes, 0);

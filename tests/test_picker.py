@@ -1,0 +1,112 @@
+"""What the picker is told of systems, and what of it comes back from a browser."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from runners.base import Availability, Contender, Placement, Prompt, RunnerSpec, Server, TranscribeOptions
+from runners.catalogue.names import offered
+from runners.catalogue.presets import Preset
+from runners.here.availability import as_plain
+from runners.settings import Settings
+from ui import picker
+from ui.compare_tab import first_choice
+from ui.desk import Desk
+from ui.lookout import Lookout
+from ui.options import Asked
+
+
+def spec(family: str = "a", **facts: Any) -> RunnerSpec:
+    return RunnerSpec(family, facts.pop("label", family), "x:Y", is_default=True, **facts)
+
+
+def test_a_row_says_what_the_command_line_says_of_a_system() -> None:
+    whisper = spec(parameters=1_550_000_000, languages=tuple("abcd"), license="MIT", can_chat=True, translates_to=("en",))
+    found = Availability("download", download_bytes=3_090_000_000, placement=Placement(need_bytes=4_000_000_000))
+    row = picker.row(whisper, found)
+    assert row.items() >= as_plain(whisper, found).items()
+    assert row["facts"] == "1.6 B · 4 languages · MIT"
+    assert row["where"] == "download 3.1 GB"
+    assert row["is_open"] is True
+    assert (
+        picker.row(spec(parameters=27_000_000, languages=("de", "en")), Availability("available"))["facts"] == "27 M · de, en"
+    )
+
+
+def test_a_row_says_where_a_system_runs_and_never_its_servers_address() -> None:
+    assert picker.row(spec(), Availability("available"))["where"] == "here now"
+    assert picker.row(spec(), Availability("download"))["where"] == "download"
+    served = spec(model="whisper-1", server=Server("lab", "http://inside:8000/v1", key_variable="LAB_KEY"))
+    row = picker.row(served, Availability("available"))
+    assert row["where"] == "served by lab"
+    assert "inside" not in json.dumps(row)
+    assert "LAB_KEY" not in json.dumps(row)
+    assert row["precisions"] == []  # how precise it is there is its server's business
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "device", "offers"),
+    [
+        (("float32", "bfloat16", "float16"), "cpu", ["float32", "bfloat16"]),
+        (("float32", "bfloat16", "float16"), "cuda", ["float32", "bfloat16", "float16"]),
+        (("int8",), "cpu", []),
+    ],
+)
+def test_precisions_are_offered_where_there_is_a_choice(dtypes: Any, device: Any, offers: list[str]) -> None:
+    one, here = spec(dtypes=dtypes), Availability("available", placement=Placement(device=device))
+    assert picker.precisions(one, here) == offers
+    assert picker.precisions(one, Availability("skipped", "why")) == []
+    assert picker.precisions(replace(one, asked_dtype="float32"), here) == []  # its name has asked already
+
+
+def test_rows_and_presets_travel_as_json() -> None:
+    offers = [(each, Availability("available")) for each in offered(Settings())]
+    value = picker.value(offers, [Preset("Small", "Little ones.", ("a",))], None)
+    assert json.loads(json.dumps(value)) == value
+    assert value["chosen"] is None
+    assert value["presets"] == [{"name": "Small", "says": "Little ones.", "names": ["a"]}]
+    names = [row["name"] for row in value["rows"]]
+    assert len(names) == len(set(names)) > 20
+
+
+def test_a_deployers_choice_is_ticked_first() -> None:
+    settings = Settings(chosen=("whisper", "moonshine"))
+    assert first_choice(Desk(settings, object(), Lookout())) == ["whisper", "moonshine"]  # type: ignore[arg-type]
+
+
+def told(one: RunnerSpec, asked: Asked) -> TranscribeOptions:
+    (contender,) = asked.told([Contender(one)])
+    return contender.options
+
+
+def test_a_language_is_told_to_who_can_be_told_and_left_to_who_finds_it_out() -> None:
+    german = Asked.of({"language": "de"})
+    assert told(spec(languages=("de", "en"), can_choose_language=True), german).language == "de"
+    assert told(spec(languages=("de", "en")), german).language is None  # it finds it out, as the page says
+    assert told(spec(languages=None), german).language is None
+    assert told(spec(languages=("en", "fr")), german).language == "de"  # and is refused
+    assert told(spec(languages=("de",)), german).language == "de"
+    binding = replace(german, is_binding=True)
+    assert told(spec(languages=("de", "en")), binding).language == "de"  # an API's caller is told so
+
+
+def test_options_reach_every_contender_with_its_prompt() -> None:
+    prompt = Prompt("verbatim", "transcription", "Write.")
+    (contender,) = Asked.of({"translate_to": "en", "word_times": False}).told(
+        [Contender(spec(), TranscribeOptions(prompt=prompt))]
+    )
+    assert contender.options == TranscribeOptions(prompt=prompt, translate_to="en", word_times=False)
+    assert not contender.is_scored
+
+
+@pytest.mark.parametrize("sent", [None, 7, [], "en", {}, {"language": 3}, {"language": "<b>", "translate_to": ["en"]}])
+def test_a_browser_may_send_anything(sent: Any) -> None:
+    assert Asked.of(sent) == Asked()
+
+
+def test_a_samples_language_is_known_where_nobody_can_be_told_it() -> None:
+    assert Asked.of({"language": "", "spoken": "de"}) == Asked(None, "de")
