@@ -45,7 +45,6 @@ AHEAD = 8
 PARTIAL_TOKENS = 8
 """Tokens between two looks at the text so far."""
 
-_MODEL_TYPES = ("parakeet_tdt", "parakeet_rnnt", "nemotron_asr_streaming", "nemotron3_5_asr")
 _LANGUAGE_TAG = re.compile(r"<([a-z]{2,3})(?:-[A-Z]{2})?>")
 """How Nemotron 3.5 says which language it heard."""
 
@@ -78,9 +77,7 @@ class Transducer:
             ModelLoadError: the folder is of another family, damaged or incomplete.
             OutOfMemory: the model does not fit.
         """
-        found = checkpoint.read(weights, self._spec.family)
-        if found.model_type not in _MODEL_TYPES:
-            raise checkpoint.foreign(found, "a transducer's checkpoint")
+        found = checkpoint.read_of(weights, self._spec.family)
         weights = found.folder
         checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",))
         checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
