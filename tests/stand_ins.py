@@ -61,6 +61,7 @@ def everything_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         "faster_whisper",
         "peft",
         "accelerate",
+        "openai",
     ):
         (packages / folder).mkdir(parents=True)
     for module in packages.iterdir():

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from runners.base import RunnerSpec
-from runners.catalogue.names import spec_for
+from runners.catalogue.names import offered, spec_for
 from runners.catalogue.rows import RUNNERS
-from runners.here.availability import availability
+from runners.here.availability import as_plain, availability
 from runners.here.machine import Device
 from runners.here.need import gigabytes, needed_bytes
 from runners.here.packages import Requirement
@@ -65,6 +65,45 @@ def test_a_model_that_is_switched_off_has_no_other_name_to_run_under(name: str) 
     settings = Settings(disabled_runners=("whisper:openai/whisper-small",), downloads=True)
     skipped(availability(spec_for(name), machine(), settings), "Switched off", "DISABLED_RUNNERS")
     assert availability(spec_for("whisper:openai/whisper-tiny"), machine(), settings).ok
+
+
+def test_a_precision_of_what_is_switched_off_is_switched_off_too() -> None:
+    settings = Settings(disabled_runners=("whisper:openai/whisper-tiny", "ctc+bfloat16"), downloads=True)
+    skipped(
+        availability(spec_for("whisper:openai/whisper-tiny+float32"), machine(), settings), "Switched off", "DISABLED_RUNNERS"
+    )
+    skipped(availability(spec_for("ctc+bfloat16"), machine(), settings), "Switched off", "DISABLED_RUNNERS")
+    assert availability(spec_for("ctc"), machine(), settings).ok
+
+
+SERVED = Settings(
+    servers={"lab": {"base_url": "http://inside:8000/v1", "key": "LAB_KEY", "models": [{"model": "a/b", "route": "chat"}]}},
+    downloads=False,
+)
+
+
+def test_what_is_served_needs_its_key_and_nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    (spec,) = [spec for spec in offered(SERVED) if spec.server]
+    monkeypatch.delenv("LAB_KEY", raising=False)
+    without = availability(spec, machine(free_gb=0.01), SERVED)
+    skipped(without, "lab", "LAB_KEY")
+    monkeypatch.setenv("LAB_KEY", "sesame")
+    found = availability(spec, machine(free_gb=0.01), SERVED)
+    assert found.state == "available"
+    for each in (without, found):
+        plain = as_plain(spec, each)
+        assert (plain["server"], plain["device"], plain["dtype"], plain["need_bytes"]) == ("lab", None, None, None)
+        assert plain["can_chat"]
+        for secret in ("inside", "sesame"):
+            assert secret not in f"{plain}"
+
+
+def test_what_is_served_can_be_switched_off_by_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_KEY", "sesame")
+    for named in ("openai:a/b@lab", "openai:a/b"):
+        settings = SERVED.model_copy(update={"disabled_runners": (named,)})
+        spec = spec_for("openai:a/b@lab", settings)
+        skipped(availability(spec, machine(), settings), "Switched off", "DISABLED_RUNNERS")
 
 
 def test_a_missing_package_has_its_install_line(packages: Path) -> None:
@@ -331,7 +370,7 @@ def refuse(*arguments, **options):
     raise AssertionError("the network was used")
 
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
-from runners.here.availability import availability
+from runners.here.availability import as_plain, availability
 from runners.catalogue.names import spec_for
 from runners.catalogue.rows import RUNNERS
 from runners.here.machine import look

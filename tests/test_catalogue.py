@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import string
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.base import RunnerSpec
-from runners.catalogue.names import UnknownRunner, offered, spec_for
+from runners.base import RunnerError, RunnerSpec
+from runners.catalogue.names import UnknownRunner, offered, offered_spec, spec_for
+from runners.catalogue.presets import check_names
 from runners.catalogue.rows import BUNDLES, FAMILIES, RUNNERS
-from runners.settings import Settings
+from runners.settings import Settings, read_settings
 
 WITH_MODELS = ("whisper", "faster-whisper", "ctc", "phi4-multimodal", "qwen2-audio")
 _word = st.text(string.ascii_letters + string.digits, min_size=1, max_size=12)
@@ -22,6 +24,7 @@ _revisions = st.one_of(st.none(), _word, st.just("refs/pr/3"), st.just("v1.0-bet
 _folder_parts = st.text(
     st.characters(blacklist_categories=("Cc", "Cs"), blacklist_characters="/"), min_size=1, max_size=12
 ).filter(lambda part: part not in {".", ".."})
+_askeds = st.sampled_from(["", "+float32", "+bfloat16", "+int4", "+cuda", "+cpu", "+int8+cuda", "+float16+mps"])
 _folders = st.builds(
     lambda start, parts: start + "/".join(parts),
     st.sampled_from(["/", "./", "../", "~/"]),
@@ -41,7 +44,7 @@ def test_each_row_says_what_its_card_shows(row: RunnerSpec) -> None:
     assert "cpu" in row.devices
     if row.family != "scripted":
         assert row.license
-        assert row.languages
+        assert row.languages is None or row.languages  # None: its makers do not list them
         assert row.requires
     if row.model:
         assert row.size_bytes
@@ -77,21 +80,22 @@ def test_the_default_may_be_named_in_full() -> None:
     assert spec_for("whisper:openai/whisper-small") is spec_for("whisper")
 
 
-@given(family=st.sampled_from(WITH_MODELS), model=_hub_ids, revision=_revisions)
-def test_a_hub_id_keeps_its_name(family: str, model: str, revision: str | None) -> None:
-    name = f"{family}:{model}" + (f"@{revision}" if revision else "")
+@given(family=st.sampled_from(WITH_MODELS), model=_hub_ids, revision=_revisions, asked=_askeds)
+def test_a_hub_id_keeps_its_name(family: str, model: str, revision: str | None, asked: str) -> None:
+    name = f"{family}:{model}" + (f"@{revision}" if revision else "") + asked
     spec = spec_for(name)
     assert spec.name == name
     assert (spec.model, spec.revision) == (model, revision)
     assert spec.target == spec_for(family).target
 
 
-@given(family=st.sampled_from(WITH_MODELS), folder=_folders)
-def test_a_folder_keeps_its_name_whatever_is_in_it(family: str, folder: str) -> None:
-    spec = spec_for(f"{family}:{folder}")
-    assert spec.name == f"{family}:{folder}"
+@given(family=st.sampled_from(WITH_MODELS), folder=_folders, asked=_askeds)
+def test_a_folder_keeps_its_name_whatever_is_in_it(family: str, folder: str, asked: str) -> None:
+    spec = spec_for(f"{family}:{folder}{asked}")
+    assert spec.name == f"{family}:{folder}{asked}"
     assert spec.revision is None
-    assert spec.label == folder.rpartition("/")[2]
+    assert spec.model == folder
+    assert spec.label.startswith(folder.rpartition("/")[2])
 
 
 def _read(name: str) -> RunnerSpec | UnknownRunner:
@@ -170,6 +174,12 @@ def test_a_model_of_no_row_has_its_familys_abilities_and_nothing_made_up() -> No
         "whisper:openai/" + "x" * 100,
         "moonshine:tiny",
         "pocketsphinx:/models/x",
+        "whisper+bf16",
+        "whisper+float32+bfloat16",
+        "whisper:openai/whisper-tiny+gpu",
+        "whisper+cpu:openai/whisper-tiny",
+        "openai:",
+        "openai:whisper-1",
     ],
 )
 def test_what_is_no_name_is_refused_with_a_way_out(name: str) -> None:
@@ -186,6 +196,8 @@ def test_what_is_no_name_is_refused_with_a_way_out(name: str) -> None:
         ("whisper-small", '"whisper"'),
         ("whisper:tiny", '"whisper:openai/whisper-tiny"'),
         ("faster-whisper:large-v3", '"faster-whisper:Systran/faster-whisper-large-v3"'),
+        ("whisper+float-32", '"+float32"'),
+        ("whisper:openai/whisper-tiny+bfloat", '"+bfloat16"'),
     ],
 )
 def test_a_near_miss_is_told_what_was_meant(written: str, meant: str) -> None:
@@ -242,6 +254,131 @@ def test_a_ctc_model_of_no_row_may_be_told_the_language_and_refuses_for_itself()
 def test_a_scripts_path_or_name_follows_the_colon() -> None:
     assert spec_for("scripted:slow").model == "slow"
     assert spec_for("scripted:/srv/a script.json").model == "/srv/a script.json"
+
+
+@pytest.mark.parametrize(
+    ("written", "dtype", "device", "name", "label"),
+    [
+        ("whisper+bfloat16", "bfloat16", None, "whisper+bfloat16", "Whisper small (bfloat16)"),
+        ("whisper:openai/whisper-small+cuda", None, "cuda", "whisper+cuda", "Whisper small (CUDA)"),
+        ("ctc+cpu+float32", "float32", "cpu", "ctc+float32+cpu", "wav2vec 2.0 base (float32, CPU)"),
+        (
+            "faster-whisper+int8_float16",
+            "int8_float16",
+            None,
+            "faster-whisper+int8_float16",
+            "faster-whisper small (int8_float16)",
+        ),
+        (" ctc +int4", "int4", None, "ctc+int4", "wav2vec 2.0 base (int4)"),
+    ],
+)
+def test_a_name_may_ask_for_a_precision_and_a_device(written: str, dtype: str, device: str, name: str, label: str) -> None:
+    spec = spec_for(written)
+    assert (spec.asked_dtype, spec.asked_device, spec.name, spec.label) == (dtype, device, name, label)
+    assert spec_for(name) == spec
+
+
+def test_a_model_in_two_precisions_is_two_contenders() -> None:
+    as_it_is, in_half = spec_for("whisper"), spec_for("whisper+bfloat16")
+    assert as_it_is != in_half
+    assert replace(in_half, asked_dtype=None, label=as_it_is.label) == as_it_is
+
+
+def test_a_folder_whose_path_ends_like_a_precision_is_that_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "mine+int8"
+    assert spec_for(f"ctc:{folder}").asked_dtype == "int8"
+    folder.mkdir()
+    spec = spec_for(f"ctc:{folder}")
+    assert (spec.model, spec.asked_dtype) == (str(folder), None)
+    both = spec_for(f"ctc:{folder}+float32")
+    assert (both.model, both.asked_dtype) == (str(folder), "float32")
+
+
+WARD = Settings(
+    models=(
+        {"name": "whisper", "label": "House Whisper", "languages": ["en"]},
+        {"name": "ctc:/models/ward", "label": "Ward round", "license": "MIT"},
+        {"name": "pocketsphinx", "hidden": True},
+        {"name": "ctc+bfloat16"},
+    ),
+    servers={"lab": {"base_url": "http://x/v1", "models": [{"model": "a/b+int8", "label": "Lab"}, {"model": "speech"}]}},
+)
+
+
+def test_the_file_adds_renames_and_hides_rows() -> None:
+    names = {spec.name: spec for spec in offered(WARD)}
+    assert "pocketsphinx" not in names
+    assert names["whisper"].label == "House Whisper"
+    assert names["whisper"].languages == ("en",)
+    assert names["whisper"].parameters == spec_for("whisper").parameters
+    assert (names["ctc:/models/ward"].label, names["ctc:/models/ward"].license) == ("Ward round", "MIT")
+    assert names["ctc+bfloat16"].asked_dtype == "bfloat16"
+    assert names["openai:a/b+int8@lab"].label == "Lab"
+    assert len(names) == len(offered(Settings())) - 1 + 4
+
+
+def test_the_files_labels_are_those_of_every_name() -> None:
+    assert spec_for("whisper:openai/whisper-small", WARD).label == "House Whisper"
+    assert spec_for("whisper+float32", WARD).label == "House Whisper (float32)"
+    assert spec_for("ctc:/models/ward", WARD).label == "Ward round"
+    assert spec_for("ctc:/models/ward/+cpu", WARD).label == "Ward round (CPU)"
+    assert spec_for("whisper").label == "Whisper small"
+
+
+def test_what_is_served_is_named_with_its_server_or_without_where_that_is_clear() -> None:
+    assert spec_for("openai:speech@lab", WARD).name == spec_for("openai:speech", WARD).name == "openai:speech@lab"
+    assert spec_for("openai:a/b+int8@lab", WARD).asked_dtype is None
+    assert spec_for("openai:other@lab", WARD).server == spec_for("openai:speech@lab", WARD).server
+    with pytest.raises(UnknownRunner, match="lib"):
+        spec_for("openai:speech@lib", WARD)
+    with pytest.raises(UnknownRunner, match="server, which chooses"):
+        spec_for("openai:speech@lab+cuda", WARD)
+
+
+def test_runners_name_what_is_offered_of_earshots_own_and_the_files_rows_come_besides() -> None:
+    settings = WARD.model_copy(update={"runners": ("moonshine", "pocketsphinx", "whisper")})
+    assert [spec.name for spec in offered(settings)] == [
+        "moonshine",
+        "whisper",
+        "openai:a/b+int8@lab",
+        "openai:speech@lab",
+        "ctc:/models/ward",
+        "ctc+bfloat16",
+    ]
+
+
+def test_a_precision_of_what_is_offered_is_offered() -> None:
+    settings = Settings(runners=("whisper",))
+    assert offered_spec("whisper:openai/whisper-small", settings) is spec_for("whisper")
+    found = offered_spec("whisper+bfloat16", settings)
+    assert found is not None
+    assert found.name == "whisper+bfloat16"
+    assert offered_spec("ctc", settings) is None
+    assert offered_spec("whisper:/models/x+bfloat16", settings) is None
+    assert offered_spec("nobody", settings) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ('[[models]]\nname = "whisper"\n[[models]]\nname = "whipser:/models/x"\n', 4, 'Did you mean "whisper"?'),
+        ('[[models]]\nname = "whisper"\n[[models]]\nname = "whisper:openai/whisper-small"\n', 4, "one [[models]]"),
+        ('port = 1\nextra_runners = ["whispr"]\n', 2, 'Did you mean "whisper"?'),
+        ('disabled_runners = "ctc, wav2vec"\n', 1, "wav2vec"),
+        ('[presets]\n"Ward round" = ["moonshine", "whisperer"]\n', 2, 'Did you mean "whisper"?'),
+        ('runners = ["moonshine"]\n[presets]\nward = ["ctc"]\n', 3, "choose from: moonshine"),
+        ('chosen = ["moonshine", "ctcc"]\n', 1, 'Did you mean "ctc"?'),
+        ('chosen = ["phi4-multimodal#verbtim"]\n', 1, "verbatim"),
+    ],
+)
+def test_a_wrong_name_in_the_file_is_refused_with_its_line(
+    text: str, line: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("earshot.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(RunnerError, match=rf"earshot\.toml, line {line}: ") as caught:
+        check_names(read_settings())
+    assert said in f"{caught.value} {caught.value.fix}"
 
 
 def test_everything_but_the_scripted_system_is_offered_by_default() -> None:

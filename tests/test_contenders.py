@@ -40,6 +40,18 @@ def test_a_hub_id_with_a_revision_may_have_a_template() -> None:
     assert made.name == "whisper:someone/tuned@refs/pr/70#verbatim"
 
 
+def test_a_precision_and_a_device_stand_before_the_template() -> None:
+    made = contender_for("whisper:openai/whisper-small+cuda+bfloat16#verbatim", Templates())
+    assert made.name == "whisper+bfloat16+cuda#verbatim"
+    assert made.label == "Whisper small (bfloat16, CUDA) #verbatim"
+    assert made.options.prompt is not None
+
+
+def test_one_system_in_two_precisions_is_two_contenders() -> None:
+    made = {contender_for(name, Templates()) for name in ("whisper", "whisper+float32", "whisper+bfloat16", "whisper+float32")}
+    assert len(made) == len({each.label for each in made}) == 3
+
+
 def test_a_folder_or_script_that_is_there_may_have_a_sign_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my#model").mkdir()
@@ -49,6 +61,8 @@ def test_a_folder_or_script_that_is_there_may_have_a_sign_in_its_name(tmp_path: 
     assert split_name("whisper:./my#model#verbatim") == ("whisper:./my#model", "verbatim")
     assert split_name("scripted:./take#2.json") == ("scripted:./take#2.json", None)
     assert split_name("scripted:./take#2.json#verbatim") == ("scripted:./take#2.json", "verbatim")
+    assert split_name("whisper:./my#model+int8") == ("whisper:./my#model+int8", None)
+    assert split_name("whisper:./my#model+int8#verbatim") == ("whisper:./my#model+int8", "verbatim")
     shutil.rmtree(tmp_path / "my#model")
     assert split_name("whisper:./my#model") == ("whisper:./my", "model")
 

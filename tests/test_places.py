@@ -216,3 +216,56 @@ def test_an_older_peft_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_revision_of_the_hub_is_switched_off_by_its_full_name() -> None:
     off = Settings(disabled_runners=("phi4-multimodal:microsoft/Phi-4-multimodal-instruct@refs/pr/70",), downloads=True)
     skipped(availability(spec_for("phi4-multimodal"), machine(), off), "Switched off", "DISABLED_RUNNERS")
+
+
+@pytest.mark.parametrize(
+    ("name", "placed"),
+    [
+        ("whisper", ("cuda", "bfloat16")),
+        ("whisper+float32", ("cuda", "float32")),
+        ("whisper+cpu", ("cpu", "float32")),
+        ("whisper+bfloat16+cpu", ("cpu", "bfloat16")),
+        ("whisper:openai/whisper-tiny+float16", ("cuda", "float16")),
+        ("faster-whisper+int8_float16", ("cuda", "int8_float16")),
+        ("phi4-multimodal+int4", ("cuda", "int4")),
+        ("moonshine+int8", ("cpu", "int8")),
+    ],
+)
+def test_what_a_name_asks_for_is_what_it_gets(name: str, placed: tuple[str, str], packages: Path) -> None:
+    (packages / "bitsandbytes").mkdir()
+    (packages / "bitsandbytes" / "__init__.py").touch()
+    found = availability(spec_for(name), machine(gpu(), free_gb=30), ONLINE)
+    assert found.ok, found
+    assert (found.placement.device, found.placement.dtype) == placed
+
+
+@pytest.mark.parametrize(
+    ("name", "placed"),
+    [
+        ("whisper", ("cpu", "float32")),
+        ("whisper+bfloat16", ("cpu", "bfloat16")),
+        ("whisper+cuda", ("cuda", "float32")),
+        ("whisper+cuda+float16", ("cuda", "float16")),
+        ("faster-whisper+int8", ("cpu", "int8")),
+    ],
+)
+def test_what_a_name_asks_for_wins_over_the_settings(name: str, placed: tuple[str, str]) -> None:
+    settings = Settings(device="cpu", dtype="float32", downloads=True)
+    found = availability(spec_for(name), machine(gpu(), free_gb=30), settings)
+    assert (found.placement.device, found.placement.dtype) == placed
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "fix"),
+    [
+        ("moonshine+float32", "does not compute in float32", "+int8"),
+        ("moonshine+cuda", "does not run on the NVIDIA GPU", "without +cuda"),
+        ("whisper+int8", "does not compute in int8", "+float32"),
+        ("whisper+float16", "The CPU does not compute in float16", "+bfloat16"),
+        ("whisper+cuda", "This machine has no NVIDIA GPU", "without +cuda"),
+        ("phi4-multimodal+int8", "does not compute in int8", "without a precision"),
+        ("phi4-multimodal+float32", "Needs", "+bfloat16 after its name"),
+    ],
+)
+def test_what_a_name_asks_for_in_vain_is_refused_and_not_replaced(name: str, reason: str, fix: str) -> None:
+    skipped(availability(spec_for(name), machine(free_gb=16), ONLINE), reason, fix)

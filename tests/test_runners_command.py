@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from runners.__main__ import main, plain, table
-from runners.base import Availability, Placement
+from runners.base import Availability, Placement, RunnerSpec
+from runners.catalogue.listing import markdown
 from runners.catalogue.names import spec_for
 from runners.catalogue.rows import RUNNERS
 from runners.here.availability import as_plain, availability
@@ -104,6 +105,54 @@ def test_json_tells_programs_what_a_system_can_be_asked(capsys: pytest.CaptureFi
     assert main(["--json", "--runners", "phi4-multimodal"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["takes_prompt"], row["can_chat"], row["revision"]) == (True, True, "refs/pr/70")
+
+
+def test_json_holds_every_ability_of_a_row() -> None:
+    plain = as_plain(spec_for("whisper+bfloat16"), READY)
+    kept_inside = {"target", "is_default", "requires", "files", "folders", "can_be_spread", "audio_tokens_per_second"}
+    assert {field.name for field in fields(RunnerSpec)} - kept_inside <= set(plain)
+    assert (plain["asked_dtype"], plain["asked_device"], plain["license_is_open"]) == ("bfloat16", None, True)
+
+
+def test_the_table_for_documents_has_a_row_a_model_with_families_together(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--table", "--runners", "ctc,whisper,ctc:facebook/mms-1b-all,phi4-multimodal+int4"]) == 0
+    header, rule, *rows = [line[2:-2].split(" | ") for line in capsys.readouterr().out.splitlines()]
+    assert header == ["runner", "model", "parameters", "languages", "times", "longest audio", "tested how", "licence"]
+    assert set(rule) == {"---"}
+    assert [row[0] for row in rows] == ["`ctc`", "`ctc:facebook/mms-1b-all`", "`whisper`", "`phi4-multimodal+int4`"]
+    assert rows[0][1] == "[wav2vec 2.0 base](https://huggingface.co/facebook/wav2vec2-base-960h)"
+    assert [row[2:6] for row in rows] == [
+        ["94 M", "en", "words", "any"],
+        ["965 M", "en", "words", "any"],
+        ["244 M", "99", "words", "any"],
+        ["5.6 B", "8", "segments", "40 s"],
+    ]
+    assert [row[6] for row in rows] == [spec_for(row[0].strip("`")).tested or "not tested" for row in rows]
+    assert [row[7] for row in rows] == ["Apache-2.0", "CC-BY-NC-4.0", "Apache-2.0", "MIT"]
+
+
+def test_a_name_cannot_break_out_of_its_cell() -> None:
+    spec = replace(spec_for("whisper:/models/x"), label="a | b\n<img> [x](y) `z`", model="/models/x`|y\n", license="<b>")
+    table_ = markdown([spec])
+    assert len(table_.splitlines()) == 3
+    assert "a \\| b \\<img\\>" in table_
+    assert table_.splitlines()[2].replace("\\|", "").count("|") == 9
+
+
+def test_what_is_served_is_listed_with_its_server(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("earshot.toml").write_text(
+        '[servers.lab]\nbase_url = "http://inside/v1"\n[[servers.lab.models]]\nmodel = "a/b"\n', encoding="utf-8"
+    )
+    assert main(["--runners", "pocketsphinx"]) == 0
+    listed = capsys.readouterr().out
+    assert "openai:a/b@lab  available  lab" in listed
+    assert "inside" not in listed
+    assert main(["--json", "--runners", "openai:a/b@lab"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["server"], row["device"], row["tested"]) == ("lab", None, "server")
 
 
 @pytest.mark.parametrize("row", RUNNERS, ids=lambda row: row.name)

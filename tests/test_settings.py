@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from runners.settings import Settings, SettingsError, read_settings
-from runners.settings_file import SETTINGS_FILE
+from runners.settings import IN_THE_FILE_ALONE, Settings, SettingsError, read_settings, where_set
+from runners.settings_file import SETTINGS_FILE, line_of
 
 
 @pytest.fixture(autouse=True)
@@ -161,6 +161,114 @@ def test_a_file_that_may_not_be_read_is_named() -> None:
     Path(SETTINGS_FILE).chmod(0)
     with pytest.raises(SettingsError, match=r"earshot\.toml cannot be read"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ('port = "many"\n', 1, "valid integer"),
+        ('# ports\n\nhost = """a\nb"""\n\nport = "many"\n', 6, "valid integer"),
+        ('[[models]]\nname = "whisper"\n\n[[models]]\nname = "ctc"\nlable = "Ours"\n', 6, "did you mean label?"),
+        ('port = 1\n\n[[models]]\nlabel = "Ours"\n', 3, "add name ="),
+        ('[models]\nname = "whisper"\n', 1, "[[models]]"),
+        ('[server.lab]\nbase_url = "http://x/v1"\n', 1, "did you mean servers?"),
+        ("[servers]\nlab = 3\n", 2, "[servers.lab]"),
+        ('[servers.lab]\nbase_url = "http://x/v1"\n\n[[servers.lab.models]]\nmodle = "x"\n', 5, "did you mean model?"),
+        ('[servers.lab]\nbase_url = "http://x/v1"\nretries = 1_000\n', 3, "less than or equal to 10"),
+        ('[presets]\nward = "moonshine"\n', 2, "[presets]"),
+        ('runners = [\n  "moonshine",\n  3,\n]\n', 1, "valid string"),
+        ("port = 1\nhost = here\n", 2, "invalid value"),
+        ("port = 1\nport = 2\n", 2, "overwrite"),
+        ("port = 1\nhost = '\xff'\n", 2, "UTF-8"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_told_with_its_line_and_what_to_write(text: str, line: int, said: str) -> None:
+    write(text.encode("latin-1"))
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert f"{SETTINGS_FILE}, line {line}" in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_wrong_value_is_not_blamed_on_the_file_where_a_flag_or_a_variable_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("port = 1\n")
+    with pytest.raises(SettingsError) as caught:
+        read_settings(port="many")
+    assert "line" not in str(caught.value)
+    monkeypatch.setenv("EARSHOT_PORT", "many")
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert "line" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", IN_THE_FILE_ALONE)
+def test_tables_are_not_taken_from_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"EARSHOT_{name.upper()}", "{}")
+    with pytest.raises(SettingsError, match=rf"EARSHOT_{name.upper()}.*earshot\.toml alone"):
+        read_settings()
+
+
+def test_a_key_that_is_written_where_its_variables_name_belongs_is_not_repeated() -> None:
+    write('[servers.lab]\nbase_url = "http://me:sesame@x/v1"\nkey = "sk-not-a-variable"\n')
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert "line 2" in str(caught.value)
+    assert "line 3" in str(caught.value)
+    assert "sesame" not in str(caught.value)
+    assert "sk-" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("models", 0), 2),
+        (("models", 1, "name"), 8),
+        (("models", 1, "license"), 7),
+        (("presets", "Ward round", 1), 11),
+        (("servers", "lab", "models", 0, "model"), 17),
+        (("nothing",), None),
+    ],
+)
+def test_a_line_is_found_for_what_is_there_and_for_what_lacks_it(path: tuple[str | int, ...], line: int | None) -> None:
+    text = """# the ward's
+[[models]]
+name = "whisper"
+label = '''
+[[models]]
+'''
+[[models]]
+name = "ctc" # ours
+
+[presets]
+"Ward round" = [ # in the morning
+    "moonshine",
+    "ctc",
+]
+[servers.lab]
+base_url = "http://x/v1"
+models = [{ model = "a" }, { model = "b" }]
+"""
+    assert line_of(text, path) == line
+
+
+def test_where_a_value_was_set_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    write('port = 1\nrunners = ["moonshine", "whisper"]\nextra_runners = "ctc, scripted"\n')
+    assert where_set(("runners", 1), "whisper") == "earshot.toml, line 2"
+    assert where_set(("extra_runners", 1), "scripted") == "earshot.toml, line 3"
+    assert where_set(("runners", 0), "ctc") == "--runners"
+    monkeypatch.setenv("EARSHOT_RUNNERS", "ctc")
+    assert where_set(("runners", 0), "ctc") == "EARSHOT_RUNNERS"
+
+
+def test_visitors_of_a_public_page_neither_fetch_nor_remove_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = read_settings()
+    assert here.visitors_download
+    assert here.visitors_remove
+    monkeypatch.setenv("SPACE_ID", "someone/earshot")
+    there = read_settings()
+    assert not there.visitors_download
+    assert not there.visitors_remove
+    assert read_settings(visitors_download=True).visitors_download
 
 
 def test_settings_do_not_change() -> None:

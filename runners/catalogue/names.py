@@ -55,7 +55,7 @@ def split_asked(name: str) -> tuple[str, Dtype | None, DeviceKind | None]:
             device = asked_device
         else:
             return name, dtype, device
-        name = rest.rstrip()
+        name = rest  # a space in front of the + may be the end of a folder's name
 
 
 def is_here(model: str) -> bool:

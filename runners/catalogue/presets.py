@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -113,12 +113,8 @@ def check_names(settings: Settings) -> None:
         PromptError: the prompt templates cannot be used, or lack one that is named.
     """
     known = [spec.name for spec in offered(settings)]
-    named = [(("chosen", place), name) for place, name in enumerate(settings.chosen or ())]
-    named += [
-        (("presets", preset, place), name) for preset, names in settings.presets.items() for place, name in enumerate(names)
-    ]
     templates = Templates.of(settings)
-    for path, name in named:
+    for path, name in _named(settings):
         try:
             system, template = split_name(name)
             spec_for(system, settings)
@@ -130,6 +126,15 @@ def check_names(settings: Settings) -> None:
                 templates.get(template)
         except RunnerError as wrong:
             raise type(wrong)(f"{where_set(path, name)}: {wrong}", wrong.fix) from wrong
+
+
+def _named(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The names of contenders in the settings, each with its place there."""
+    for place, name in enumerate(settings.chosen or ()):
+        yield ("chosen", place), name
+    for preset, names in settings.presets.items():
+        for place, name in enumerate(names):
+            yield ("presets", preset, place), name
 
 
 def _built_in(offers: Sequence[Offer]) -> tuple[Preset, ...]:
