@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from runners.base import SAMPLE_RATE
 
-
 WINDOW_SAMPLES, HOP_SAMPLES, FOURIER_POINTS = 400, 160, 512
 """25 ms every 10 ms, and the next power of two: what all of these use."""
 FLOOR_DECADES = 8.0
