@@ -128,8 +128,10 @@ class FasterWhisper:
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Hear a clip of any length; the language is detected at its start unless it is given.
 
+        A translation has no word times: its words stand in another order than what is said.
+
         Raises:
-            UnsupportedOption: the model does not know the language.
+            UnsupportedOption: the model does not know the language, or does not translate.
             OutOfMemory: a batch does not fit.
             Cancelled: between two segments.
         """
@@ -142,20 +144,31 @@ class FasterWhisper:
                 f"{self._spec.label} does not know the language {options.language!r}.",
                 "Leave the language open, or choose another system.",
             )
+        is_translated = options.translate_to is not None
+        if is_translated and (options.translate_to != "en" or not model.model.is_multilingual):
+            raise UnsupportedOption(
+                f"{self._spec.label} does not translate to {options.translate_to!r}.",
+                "Choose a multilingual Whisper, which translates to English."
+                if not model.model.is_multilingual
+                else "It translates to English alone: ask for 'en'.",
+            )
         progress.check()
         if not len(clip.samples):
             return Transcript("", language=options.language)
         progress.check()
         with checkpoint.memory_limits():
-            heard = self._hear(clip, language, options.word_times, progress)
-            if options.word_times and not heard.text and heard.voiced_seconds > 0:
+            word_times_wanted = options.word_times and not is_translated
+            heard = self._hear(clip, language, word_times_wanted, is_translated, progress)
+            if word_times_wanted and not heard.text and heard.voiced_seconds > 0:
                 # With word times the library drops a segment whose words all come out with no length; text counts more.
-                heard = self._hear(clip, language, False, progress)
+                heard = self._hear(clip, language, False, is_translated, progress)
         seconds = len(clip.samples) / SAMPLE_RATE
         notes = [f"heard in batches of {BATCH_SIZE[self._device]}"] if seconds > LONG_SECONDS else []
         if seconds - heard.voiced_seconds >= 1:
             notes.append(f"voice activity detection left out {seconds - heard.voiced_seconds:.0f} s")
-        if options.word_times and heard.text and not heard.words:
+        if options.word_times and is_translated:
+            notes.append("no word times: words of a translation stand in another order than what is said")
+        elif options.word_times and heard.text and not heard.words:
             notes.append("no word times: the words could not be told apart")
         return Transcript(
             text=heard.text,
@@ -165,12 +178,13 @@ class FasterWhisper:
             notes=tuple(notes),
         )
 
-    def _hear(self, clip: Clip, language: str | None, times: bool, progress: Progress) -> _Heard:
+    def _hear(self, clip: Clip, language: str | None, times: bool, is_translated: bool, progress: Progress) -> _Heard:
         import ctranslate2
         from faster_whisper import BatchedInferencePipeline
 
         ctranslate2.set_random_seed(0)  # a window decoded again at a higher temperature must not change from run to run
         wanted = {"language": language, "word_timestamps": times, "vad_filter": True}
+        wanted["task"] = "translate" if is_translated else "transcribe"
         if len(clip.samples) > LONG_SECONDS * SAMPLE_RATE:
             batched = BatchedInferencePipeline(self._model)
             parts, about = batched.transcribe(clip.samples, batch_size=BATCH_SIZE[self._device], **wanted)

@@ -70,6 +70,8 @@ class _Loaded:
     languages: dict[str, int]
     """ISO code to token id; empty for an English-only checkpoint."""
     transcribe: int | None
+    translate: int | None
+    """Token ids of the two tasks; None for translation in a checkpoint that was not trained to translate."""
     alignment_heads: tuple[tuple[int, int], ...]
     """(layer, head) of the cross-attention that follows the audio; empty if the checkpoint names none."""
 
@@ -133,8 +135,10 @@ class Whisper:
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Hear a clip; the language is detected in its first window unless it is given.
 
+        A translation has no word times: its words stand in another order than what is said.
+
         Raises:
-            UnsupportedOption: the checkpoint does not know the language.
+            UnsupportedOption: the checkpoint does not know the language, or does not translate.
             OutOfMemory: a window does not fit.
             Cancelled: between two tokens at the latest, except inside the encoder.
         """
@@ -142,11 +146,12 @@ class Whisper:
         if loaded is None:
             raise ModelLoadError("The model is not loaded.", "Load it first.")
         language = self._language(loaded, _iso(options.language))
+        task = self._task(loaded, options.translate_to)
         progress.check()
         import torch
 
         heard = _Heard()
-        word_times_wanted = options.word_times and bool(loaded.alignment_heads)
+        word_times_wanted = options.word_times and bool(loaded.alignment_heads) and task != "translate"
         is_long = len(clip.samples) > loaded.window
         at = 0
         with torch.inference_mode(), checkpoint.memory_limits():
@@ -157,7 +162,7 @@ class Whisper:
                 no_speech, detected = _first_look(loaded, encoded)
                 language = language or detected
                 progress.check()
-                tokens = _decode(loaded, encoded, language, is_long, no_speech, heard, progress)
+                tokens = _decode(loaded, encoded, language, task, is_long, no_speech, heard, progress)
                 pieces, used = _split(tokens, loaded, len(samples), is_long)
                 text_tokens = [token for piece in pieces for token in piece.tokens]
                 words: list[Word] = []
@@ -192,6 +197,18 @@ class Whisper:
                 "Leave the language open, or choose another system.",
             )
         return wanted
+
+    def _task(self, loaded: _Loaded, translate_to: str | None) -> str:
+        if translate_to is None:
+            return "transcribe"
+        if translate_to != "en" or loaded.translate is None:
+            raise UnsupportedOption(
+                f"{self._spec.label} does not translate" + (f" to {translate_to!r}." if loaded.translate is not None else "."),
+                "Leave the translation out, or choose a multilingual Whisper whose decoder was not cut down, such as small."
+                if loaded.translate is None
+                else "It translates to English alone: ask for 'en'.",
+            )
+        return "translate"
 
 
 @dataclass(frozen=True)
@@ -245,6 +262,8 @@ def _describe(weights: Path, model: Any, extractor: Any, tokenizer: Any, placeme
     if is_multilingual:
         generation.lang_to_id = known
         generation.task_to_id = {"transcribe": transcribe, "translate": special.get("<|translate|>")}
+    # Decoders that were cut down (turbo, distilled ones) were trained on transcripts alone; their configuration does not say.
+    translates = is_multilingual and config.decoder_layers >= config.encoder_layers
     languages = {_iso(name[2:-2]): token for name, token in known.items()}
     heads = getattr(generation, "alignment_heads", None) or ()
     fit = all(layer < config.decoder_layers and head < config.decoder_attention_heads for layer, head in heads)
@@ -258,6 +277,7 @@ def _describe(weights: Path, model: Any, extractor: Any, tokenizer: Any, placeme
         no_timestamps=no_timestamps,
         languages=languages if is_multilingual else {},
         transcribe=transcribe,
+        translate=special.get("<|translate|>") if translates else None,
         alignment_heads=tuple((int(layer), int(head)) for layer, head in heads) if fit else (),
     )
 
@@ -287,6 +307,7 @@ def _decode(
     loaded: _Loaded,
     encoded: Any,
     language: str | None,
+    task: str,
     timestamps: bool,
     no_speech: float,
     heard: _Heard,
@@ -297,7 +318,7 @@ def _decode(
 
     prompt: dict[str, Any] = {}
     if loaded.languages and language is not None:
-        prompt = {"language": f"<|{WHISPER_CODES.get(language, language)}|>", "task": "transcribe"}
+        prompt = {"language": f"<|{WHISPER_CODES.get(language, language)}|>", "task": task}
     tries: list[tuple[bool, float, list[int]]] = []  # (does not loop, log probability, tokens)
     for temperature in TEMPERATURES:
         if temperature > 0:
@@ -487,6 +508,8 @@ def _notes(loaded: _Loaded, heard: _Heard, options: TranscribeOptions) -> tuple[
         notes.append(f"{_windows(heard.retried)} decoded more than once, because the text looped or was improbable")
     if options.word_times and not loaded.alignment_heads:
         notes.append("no word times: the checkpoint does not name its alignment heads")
+    elif options.word_times and options.translate_to is not None:
+        notes.append("no word times: words of a translation stand in another order than what is said")
     return tuple(notes)
 
 

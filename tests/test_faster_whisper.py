@@ -236,3 +236,22 @@ def test_a_converted_folder_is_sent_to_faster_whisper(converted: Path) -> None:
     with pytest.raises(ModelLoadError, match="CTranslate2 model") as refused:
         Whisper(spec_for(f"whisper:{converted}")).load(converted, Placement(), tiny.Watcher())
     assert refused.value.fix == f"Use faster-whisper:{converted}."
+
+
+def test_a_translation_is_what_the_library_translates(source: Path) -> None:
+    runner = loaded(source)
+    clip = tiny.babble(3)
+    spoken = hear(runner, clip, TranscribeOptions(language="de", word_times=False))
+    translated = hear(runner, clip, TranscribeOptions(language="de", translate_to="en"))
+    parts, _ = runner._model.transcribe(clip.samples, language="de", task="translate", vad_filter=True, without_timestamps=True)
+    assert translated.text == "".join(part.text for part in parts).strip()
+    assert translated.text != spoken.text
+    assert translated.words == ()
+    assert any("no word times" in note for note in translated.notes)
+    assert hear(runner, tiny.babble(40), TranscribeOptions(translate_to="en")).text
+
+
+def test_it_translates_to_english_alone(source: Path) -> None:
+    with pytest.raises(UnsupportedOption, match="'fr'") as refused:
+        hear(loaded(source), tiny.babble(1), TranscribeOptions(translate_to="fr"))
+    assert "English" in str(refused.value.fix)

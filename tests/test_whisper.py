@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -241,3 +242,64 @@ def test_a_weak_clip_changes_nothing_in_the_samples(many_languages: Path) -> Non
     clip = replace(tiny.babble(1), samples=np.full(16_000, 1e-6, np.float32))
     hear(loaded(many_languages), clip)
     assert (clip.samples == np.float32(1e-6)).all()
+
+
+def test_a_translation_is_what_a_plain_generate_translates(many_languages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whisper, "TEMPERATURES", (0.0,))  # the random network's text is improbable: no second try here
+    from transformers import AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
+
+    runner = loaded(many_languages)
+    clip = tiny.babble(3)
+    spoken = hear(runner, clip, TranscribeOptions(language="de"))
+    translated = hear(runner, clip, TranscribeOptions(language="de", translate_to="en"))
+    extractor = AutoFeatureExtractor.from_pretrained(many_languages)
+    model = WhisperForConditionalGeneration.from_pretrained(many_languages, dtype="float32")
+    features = extractor(clip.samples, sampling_rate=16_000, return_tensors="pt").input_features
+    ids = model.generate(features, language="de", task="translate")[0]
+    assert translated.text == AutoTokenizer.from_pretrained(many_languages).decode(ids, skip_special_tokens=True).strip()
+    assert translated.text != spoken.text
+    assert translated.language == "de"
+    assert translated.words == ()
+    assert any("no word times" in note for note in translated.notes)
+
+
+def test_a_long_clip_is_translated_too(many_languages: Path) -> None:
+    translated = hear(loaded(many_languages), tiny.babble(40), TranscribeOptions(translate_to="en", word_times=False))
+    assert translated.text
+    assert translated.segments
+
+
+def test_whisper_translates_to_english_alone(many_languages: Path) -> None:
+    with pytest.raises(UnsupportedOption, match="'fr'") as refused:
+        hear(loaded(many_languages), tiny.babble(1), TranscribeOptions(translate_to="fr"))
+    assert "English" in str(refused.value.fix)
+
+
+def test_a_checkpoint_that_knows_english_alone_does_not_translate(tmp_path: Path) -> None:
+    runner = loaded(tiny.whisper(tmp_path, multilingual=False, positions=40))
+    with pytest.raises(UnsupportedOption, match="does not translate"):
+        hear(runner, tiny.babble(1), TranscribeOptions(translate_to="en"))
+
+
+def test_a_checkpoint_with_a_decoder_that_was_cut_down_does_not_translate(many_languages: Path, tmp_path: Path) -> None:
+    import torch
+    from transformers import WhisperForConditionalGeneration
+
+    model = WhisperForConditionalGeneration.from_pretrained(many_languages)
+    layers = model.model.encoder.layers
+    for _ in range(2):  # an encoder of three layers on a decoder of two, as large-v3-turbo has 32 on 4
+        layers.append(type(layers[0])(model.config))
+    torch.nn.init.zeros_(layers[-1].fc2.weight)
+    model.config.encoder_layers = 3
+    folder = Path(shutil.copytree(many_languages, tmp_path / "cut"))
+    model.save_pretrained(folder)
+    with pytest.raises(UnsupportedOption, match="does not translate"):
+        hear(loaded(folder), tiny.babble(1), TranscribeOptions(translate_to="en"))
+
+
+def test_rows_translate_where_their_checkpoints_were_trained_to() -> None:
+    assert spec_for("whisper").translates_to == ("en",)
+    assert spec_for("whisper:openai/whisper-large-v3").translates_to == ("en",)
+    assert spec_for("whisper:openai/whisper-large-v3-turbo").translates_to == ()
+    assert spec_for("whisper:distil-whisper/distil-large-v3.5").translates_to == ()
+    assert spec_for("faster-whisper:deepdml/faster-whisper-large-v3-turbo-ct2").translates_to == ()

@@ -31,6 +31,11 @@ _WHISPER_V3_LANGUAGES = (*_WHISPER_LANGUAGES, "yue")
 _CT2_FILES = ("config.json", "model.bin", "tokenizer.json", "preprocessor_config.json", "vocabulary.*")
 
 
+def _translates_to(model: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    """Into English, except where a checkpoint knows only that, or (turbo) was trained on transcripts alone."""
+    return ("en",) if len(languages) > 1 and "turbo" not in model else ()
+
+
 def _whisper(model: str, label: str, millions: int, megabytes: int, languages: tuple[str, ...], license_: str) -> RunnerSpec:
     return RunnerSpec(
         family="whisper",
@@ -45,8 +50,10 @@ def _whisper(model: str, label: str, millions: int, megabytes: int, languages: t
         size_bytes=megabytes * MB,
         devices=TORCH_DEVICES,
         can_choose_language=True,
+        translates_to=_translates_to(model, languages),
         has_word_times=True,
         has_segment_times=True,
+        tested="real weights",
     )
 
 
@@ -67,8 +74,10 @@ def _faster_whisper(model: str, label: str, millions: int, megabytes: int, langu
         dtypes=dtypes,
         devices=("cpu", "cuda"),
         can_choose_language=True,
+        translates_to=_translates_to(model, languages),
         has_word_times=True,
         has_segment_times=True,
+        tested="real weights",
     )
 
 
