@@ -1,0 +1,79 @@
+"""Voxtral Realtime's way to ask and to answer (arXiv 2602.11298): a token for each 80 ms of sound, most of them silence.
+
+A prompt is a beginning and as many pads as the text comes after the sound; the sound of each place is added to its token.
+What the package mistral-common would make of a clip is made here from what ``tekken.json`` says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.base import SAMPLE_RATE, ModelLoadError, TranscribeOptions
+from runners.networks import checkpoint
+from runners.networks.piecewise import Piece
+from runners.networks.tekken import Tekken
+
+BEGIN, PAD = "<s>", "[STREAMING_PAD]"
+FRAMES_PER_SECOND, DELAY_MILLISECONDS, PADS_BEFORE = 12.5, 480, 32
+"""What ``tekken.json`` of Voxtral-Mini-4B-Realtime-2602 says, for one that does not."""
+LONGEST_WORD_TOKENS = 10
+"""Silence after the end, so that the last word has time to be written down; mistral-common's number."""
+
+
+class VoxtralRealtime:
+    """A dialect (see ``runners.networks.dialects``)."""
+
+    model_class: ClassVar[str] = "VoxtralRealtimeForConditionalGeneration"
+    may_repeat: ClassVar[bool] = True
+
+    def __init__(self, weights: Path) -> None:
+        self._weights = weights
+        self._tokens = Tekken(weights)
+        heard = self._tokens.audio
+        checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
+        from transformers import AutoFeatureExtractor
+
+        with checkpoint.loading(weights):
+            self._features = AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+            self._samples = round(SAMPLE_RATE / float(heard.get("frame_rate") or FRAMES_PER_SECOND))
+            delay = float(heard.get("transcription_delay_ms") or DELAY_MILLISECONDS)
+            self._delay = round(delay / 1000 * SAMPLE_RATE / self._samples)
+            self._before = int(heard.get("streaming_n_left_pad_tokens", PADS_BEFORE))
+        self._begin, self._pad = self._tokens.control(BEGIN), self._tokens.control(PAD)
+
+    def fit(self, model: Any) -> None:
+        heard = model.config.audio_length_per_tok * self._features.hop_length
+        if heard != self._samples or self._pad >= model.config.text_config.vocab_size:
+            raise ModelLoadError(
+                f"{self._weights} does not fit together: its tekken.json is another model's.",
+                "Fetch the checkpoint's own tekken.json.",
+            )
+
+    def inputs(self, samples: NDArray[np.float32], options: TranscribeOptions) -> dict[str, Any]:
+        import torch
+
+        rest = -len(samples) % self._samples
+        after = rest + (self._delay + 1 + LONGEST_WORD_TOKENS) * self._samples
+        sound = np.pad(samples, (self._before * self._samples, after))
+        features = self._features(sound, sampling_rate=SAMPLE_RATE, center=True, return_tensors="pt").input_features
+        ids = torch.tensor([[self._begin] + [self._pad] * (self._before + self._delay)])
+        return {
+            "input_ids": ids,
+            "attention_mask": torch.ones_like(ids),
+            "input_features": features,
+            "num_delay_tokens": self._delay,
+        }
+
+    def limits(self, seconds: float, options: TranscribeOptions) -> dict[str, Any]:
+        # It writes as many tokens as there is sound, and takes a larger number for that.
+        places = math.ceil(seconds * SAMPLE_RATE / self._samples) + self._delay + 2 * LONGEST_WORD_TOKENS
+        return {"max_new_tokens": places, "do_sample": False, "num_beams": 1}
+
+    def read(self, ids: Sequence[int], seconds: float, is_whole: bool = True) -> Piece:
+        return Piece(self._tokens.decode(ids).rstrip("\ufffd").strip())
