@@ -19,6 +19,7 @@ from ui.ask_tab import ask_tab
 from ui.compare_tab import compare_tab
 from ui.desk import Desk
 from ui.lookout import Lookout
+from ui.models_tab import models_tab
 from ui.prompts_panel import own_prompts, prompts_panel
 from ui.samples import samples
 from ui.theme import style_sheet, theme
@@ -60,6 +61,8 @@ def build_page(desk: Desk) -> gr.Blocks:
                 ask_tab(desk, store, given)
                 with gr.Tab("Prompts"):
                     prompts_panel()
+                with gr.Tab("Models"):
+                    models_tab(desk)
         api(desk)
         page.load(probed, outputs=about, queue=False, show_progress="hidden", api_visibility="private")
         page.unload(left)
