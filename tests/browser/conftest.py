@@ -16,6 +16,14 @@ from tests.serving import Served, serving
 HOSTILE = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>"
 """Text that shows in the title if a page ever takes it for HTML."""
 
+NEW_VISITOR = """
+if (!window.name) {
+  window.name = "visited";
+  try { localStorage.removeItem("earshot.chosen"); } catch { /* kept by nobody */ }
+}
+"""
+"""Forgets what an earlier test chose, when a tab opens its first page and not when it is loaded again."""
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
@@ -75,6 +83,7 @@ def visit(browser: Browser, served: Served, kinds: dict[str, BrowserContext]) ->
             kinds[kind] = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
             kinds[kind].set_default_timeout(30_000)
         page = kinds[kind].new_page()
+        page.add_init_script(NEW_VISITOR)
         pages.append(page)
         page.on("pageerror", lambda error: faults.append(f"script: {error}"))
         page.on("request", lambda request: _is_ours(request.url) or faults.append(f"request: {request.url}"))

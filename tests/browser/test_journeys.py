@@ -25,7 +25,7 @@ def give(page: Page, clip: Path, reference: str = "") -> None:
 
 def choose(page: Page, names: Sequence[str]) -> None:
     """Tick these cards and no others."""
-    for box in page.locator("#es-cards input:not([aria-disabled])").all():
+    for box in page.locator("#es-cards .es-pick label > input[value]:not([aria-disabled])").all():
         box.set_checked(box.get_attribute("value") in names)
 
 

@@ -59,6 +59,7 @@ const finder = (() => {
     // What was found, and which preset the choice is.
     say: (matching) => {
       found.hidden = !self.active;
+      clear.hidden = matching === 0; // what stands instead of the cards has one
       const text = self.active ? `${matching} of ${shelf.rows.length} systems match` : "";
       if (count.textContent !== text) count.textContent = text;
       const filters = on.size + (language.value !== "") + (size.value !== "");

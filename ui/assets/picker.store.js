@@ -7,6 +7,7 @@ const shelf = (window.earshotShelf ??= (() => {
   const tell = () => {
     for (const listener of listeners) listener();
   };
+  const RARE = { ba: "Bashkir", bo: "Tibetan" }; // not known to every browser
   let titles = null;
   try {
     titles = new Intl.DisplayNames(["en"], { type: "language" });
@@ -48,7 +49,8 @@ const shelf = (window.earshotShelf ??= (() => {
     clear: () => {}, // cards.js does it
     language: (code) => {
       try {
-        return titles?.of(code) ?? code;
+        const title = titles?.of(code) ?? code;
+        return title === code ? (RARE[code] ?? code) : title;
       } catch {
         return code; // none that the browser knows
       }
