@@ -313,3 +313,20 @@ def test_on_zero_gpu_models_are_placed_on_the_gpu_that_each_call_is_lent(monkeyp
     assert settings.isolation == "inline"
     placement = place(spec_for("whisper"), found, settings)
     assert (placement.device, placement.dtype) == ("cuda", "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("line", "computes"),
+    [
+        ("flags\t\t: fpu sse2 avx512f avx512_bf16", True),
+        ("flags\t\t: fpu amx_bf16 amx_tile", True),
+        ("Features\t: fp asimd i8mm bf16", True),
+        ("flags\t\t: fpu sse2 avx512f avx2", False),
+        ("bugs\t\t: avx512_bf16", False),
+        ("", False),
+    ],
+)
+def test_a_processor_that_computes_in_bfloat16_is_known_by_its_flags(line: str, computes: bool, tmp_path: Path) -> None:
+    text = f"processor\t: 0\nmodel name\t: A Processor\n{line}\n\nprocessor\t: 1\nmodel name\t: A Processor\n{line}\n"
+    device = look(_tree(tmp_path, {"proc/cpuinfo": text})).devices[0]
+    assert (device.name, device.has_bfloat16) == ("A Processor", computes)

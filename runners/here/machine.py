@@ -38,6 +38,9 @@ _SHARING_GPUS = (
 )  # fmt: skip
 """AMD's names for graphics inside a processor (Strix Halo is gfx1151), for versions of torch that do not say it."""
 
+_HALF_ON_CPUS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
+"""What Linux calls instructions that compute in bfloat16: Intel's matrix tiles, x86's vectors, Arm's (``FEAT_BF16``)."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -50,6 +53,7 @@ class Device:
     free_bytes: int | None = None
     """What was free when the device was asked."""
     has_bfloat16: bool = False
+    """It has instructions for it; a CPU without them computes in it all the same, slowly."""
     shares_main_memory: bool = False
 
 
@@ -107,7 +111,7 @@ def look(root: Path = Path("/")) -> Machine:
     for quota in processor_quotas(root):
         cores = min(cores, quota)
     return Machine(
-        devices=(_cpu(total_bytes, free_bytes),),
+        devices=(_cpu(total_bytes, free_bytes, root),),
         cores=max(1, math.ceil(cores)),
         memory_total_bytes=total_bytes,
         memory_free_bytes=free_bytes,
@@ -221,12 +225,14 @@ def main() -> int:
     return 0
 
 
-def _cpu(total_bytes: int, free_bytes: int) -> Device:
-    models = (
-        line.partition(":")[2].strip() for line in text_at(Path("/proc/cpuinfo")).splitlines() if line.startswith("model name")
+def _cpu(total_bytes: int, free_bytes: int, root: Path) -> Device:
+    fields = [line.partition(":") for line in text_at(root / "proc" / "cpuinfo").splitlines()]
+    says = {name.strip(): value.strip() for name, _, value in fields}
+    name = says.get("model name") or platform.processor() or platform.machine() or "CPU"
+    abilities = {*says.get("flags", "").split(), *says.get("Features", "").split()}
+    return Device(
+        "cpu", name, total_bytes, free_bytes, has_bfloat16=bool(_HALF_ON_CPUS & abilities), shares_main_memory=True
     )
-    name = next(models, "") or platform.processor() or platform.machine() or "CPU"
-    return Device("cpu", name, total_bytes, free_bytes, shares_main_memory=True)
 
 
 def _device(row: Any) -> Device | None:
