@@ -1,6 +1,6 @@
 """Language models that write down what they hear, through transformers' own classes and their own ``generate``.
 
-How each family is asked and how its answer is read is its dialect (``runners.networks.dialects``); loading, long clips,
+How each family is asked and how its answer is read is its dialect (``runners.dialects``); loading, long clips,
 progress and a person's stop are the same for all. Nothing is kept between two clips.
 """
 
@@ -29,18 +29,24 @@ from runners.base import (
     UnsupportedOption,
     check_options,
 )
-from runners.networks import adapters, checkpoint, dialects, generation, piecewise, tokens
+from runners.dialects.dialect import Dialect
+from runners.dialects.fun_asr import FunAsr
+from runners.dialects.glm_asr import GlmAsr
+from runners.dialects.granite_speech import GraniteSpeech
+from runners.dialects.qwen3_asr import Qwen3Asr
+from runners.dialects.vibevoice_asr import VibeVoiceAsr
+from runners.dialects.voxtral_realtime import VoxtralRealtime
+from runners.networks import adapters, checkpoint, generation, piecewise, tokens
 from runners.networks.own_generate import generated
-from runners.networks.realtime import VoxtralRealtime
 
-_DIALECTS: Mapping[str, type[dialects.Dialect]] = MappingProxyType(
+_DIALECTS: Mapping[str, type[Dialect]] = MappingProxyType(
     {
-        "granite-speech": dialects.GraniteSpeech,
-        "qwen3-asr": dialects.Qwen3Asr,
+        "granite-speech": GraniteSpeech,
+        "qwen3-asr": Qwen3Asr,
         "voxtral-realtime": VoxtralRealtime,
-        "glm-asr": dialects.GlmAsr,
-        "vibevoice-asr": dialects.VibeVoiceAsr,
-        "fun-asr": dialects.FunAsr,
+        "glm-asr": GlmAsr,
+        "vibevoice-asr": VibeVoiceAsr,
+        "fun-asr": FunAsr,
     }
 )
 
@@ -50,7 +56,7 @@ class _Loaded:
     """A model with its dialect."""
 
     model: Any
-    dialect: dialects.Dialect
+    dialect: Dialect
     notes: tuple[str, ...] = ()
     """What is true of everything that it says."""
 

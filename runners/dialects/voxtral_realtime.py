@@ -27,7 +27,7 @@ LONGEST_WORD_TOKENS = 10
 
 
 class VoxtralRealtime:
-    """A dialect (see ``runners.networks.dialects``)."""
+    """Asks and reads as ``runners.dialects.dialect`` says."""
 
     model_class: ClassVar[str] = "VoxtralRealtimeForConditionalGeneration"
     may_repeat: ClassVar[bool] = True
