@@ -50,7 +50,8 @@ def serve(hub: Hub) -> Iterator[Hub]:
         def log_message(self, *arguments: Any) -> None:
             return
 
-        def _send(self, status: int, body: bytes, headers: dict[str, str], *, with_body: bool = True) -> None:
+        def _send(self, status: int, body: bytes, headers: dict[str, str], *, with_body: bool = True, at: int = 0) -> None:
+            """``at``: where the body begins in its file."""
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -63,8 +64,8 @@ def serve(hub: Hub) -> Iterator[Hub]:
                 if cut is not None and start >= cut:
                     self.close_connection = True
                     return
-                if hub.stall_after is not None and start >= hub.stall_after:
-                    hub.release.wait(30)
+                if hub.stall_after is not None and at + start >= hub.stall_after:
+                    hub.release.wait(120)
                 try:
                     self.wfile.write(body[start : start + CHUNK_BYTES])
                 except OSError:  # the client went away
@@ -120,7 +121,7 @@ def serve(hub: Hub) -> Iterator[Hub]:
                 return
             start = int(part.group(1))
             headers["Content-Range"] = f"bytes {start}-{len(raw) - 1}/{len(raw)}"
-            self._send(206, raw[start:], headers)
+            self._send(206, raw[start:], headers, at=start)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
     server.daemon_threads = True

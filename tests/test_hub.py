@@ -330,7 +330,7 @@ def test_a_cancelled_download_goes_on_where_it_was_left(home: Path) -> None:
         served.stall_after = None
         served.release.set()
         again = fetch(served, home)
-    assert served.ranges == [str(left_bytes)]
+    assert served.ranges[-1] == str(left_bytes)
     assert again["reports"][0][0] >= left_bytes
     assert (Path(again["folder"]) / "model.safetensors").read_bytes() == served.files["model.safetensors"]
     assert not begun(home)

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -157,10 +158,12 @@ class DownloadQueue:
                 del self._entries[name]
                 self._changed.notify_all()
 
-    def wait(self, name: str, seconds: float) -> Download | None:
-        """A download as it stands once it is over, or after so many seconds; None if there is none of that name."""
+    def wait(
+        self, name: str, seconds: float, until: Callable[[Download], bool] = lambda download: download.is_over
+    ) -> Download | None:
+        """A download as it stands once it is over, or ``until`` says so, or after so many seconds; None if there is none."""
         with self._changed:
-            self._changed.wait_for(lambda: name not in self._entries or self._entries[name].download.is_over, seconds)
+            self._changed.wait_for(lambda: name not in self._entries or until(self._entries[name].download), seconds)
         return self.get(name)
 
     def close(self) -> None:
