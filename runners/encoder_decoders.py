@@ -316,7 +316,9 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             family="moonshine-transformers",
             says="a Moonshine model for transformers",
             model_class="MoonshineForConditionalGeneration",
-            longest_seconds=20,  # as the bundled one: see PIECE_SECONDS in runners/moonshine.py
+            # As the runtime in the wheel, measured by its runner; with it 11.3 % wrong on the English test clips, and 14.6 % on
+            # 6m50 of five readers (benchmarks/moonshine.py).
+            longest_seconds=20,
             # More is a loop (transformers' documentation of the model); a few besides for quick short answers.
             tokens_per_second=6.5,
             tokens_besides=4,

@@ -1,0 +1,249 @@
+"""Five minutes of speech with Whisper: Earshot's two routes beside what they stand on, turn by turn in one run.
+
+``python -m benchmarks.whisper [--weights FOLDER] [--clip FILE --reference TEXTFILE] [--rounds N]``. ``FOLDER`` is a
+transformers Whisper folder; by default ``whisper-digits`` of ``EARSHOT_TEST_WEIGHTS``, which hears spoken digits alone, with
+its short test clips put one after another, with half a second between them, until they fill five minutes. Each is one
+process, one thread; every round runs all of them in turn.
+
+Systems: Earshot's ``whisper`` and ``faster-whisper``; a transformers pipeline (chunks of 30 s, and its sequential
+decoding), faster-whisper's sequential and batched calls on the same converted folder, and openai-whisper on the same weights
+where that package is installed (they are converted in memory). Bound: among Earshot's two there is one that is no slower than
+any plain one whose error rate is within half a point of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.moonshine import Silent
+from benchmarks.tables import seconds as spread
+from benchmarks.tables import show
+from comparisons.normalise import normaliser
+from comparisons.score import score
+from runners.audio import decode
+from runners.base import SAMPLE_RATE, Clip, Placement, TranscribeOptions
+from runners.catalogue.names import spec_for
+
+CLIP_SECONDS = 300
+GAP_SECONDS = 0.5
+EQUAL_POINTS = 0.5
+OPTIONS = TranscribeOptions(language="en", word_times=False)
+
+
+@dataclass
+class System:
+    name: str
+    hear: Callable[[Clip], str]
+    is_earshot: bool = False
+    runs: list[float] = field(default_factory=list)
+    text: str = ""
+
+
+def main(weights: Path | None = None, clip: Clip | None = None, rounds: int = 3) -> int:
+    """Print the table; returns 1 where the bound is not kept, 0 else, also where there is nothing to measure with."""
+    named = os.environ.get("EARSHOT_TEST_WEIGHTS")
+    if weights is None and named and (Path(named) / "whisper-digits").is_dir():
+        weights = Path(named) / "whisper-digits"
+        clip = clip or _digits(Path(named) / "digits-test")
+    if weights is None or clip is None:
+        print("\nwhisper: skipped, it needs a Whisper folder and a clip with its text (--weights, --clip, --reference)")
+        return 0
+    import torch
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ.setdefault("EARSHOT_CACHE_FOLDER", cache)
+        systems = _systems(weights)
+        for number in range(rounds + 1):  # the first round warms up
+            for system in systems:
+                begun = time.perf_counter()
+                system.text = system.hear(clip)
+                if number:
+                    system.runs.append(time.perf_counter() - begun)
+    normalise = normaliser("basic")  # Whisper's own joins digits into numbers
+    rates = {system.name: score(str(clip.reference), system.text, normalise)[0].wer or 0.0 for system in systems}
+    show(
+        f"Whisper, {clip.seconds:.0f} s of {clip.source}, {rounds} rounds",
+        ["", "seconds", "RTF", "word error rate"],
+        [
+            [each.name, spread(each.runs), f"{median(each.runs) / clip.seconds:.4f}", f"{100 * rates[each.name]:.1f} %"]
+            for each in sorted(systems, key=lambda each: median(each.runs))
+        ],
+        note=f"equal: within {EQUAL_POINTS:g} points",
+    )
+    kept = _is_kept(systems, rates)
+    print("  bound kept" if kept else "  BOUND NOT KEPT")
+    return 0 if kept else 1
+
+
+def _is_kept(systems: list[System], rates: dict[str, float]) -> bool:
+    """Whether one of Earshot's is the fastest of those that hear as well as the best of Earshot's."""
+    ours = [each for each in systems if each.is_earshot]
+    best = min(ours, key=lambda each: rates[each.name])
+    equal = [each for each in systems if rates[each.name] <= rates[best.name] + EQUAL_POINTS / 100]
+    fastest = min(equal, key=lambda each: median(each.runs))
+    quickest = min((each for each in ours if each in equal), key=lambda each: median(each.runs))
+    return fastest.is_earshot or median(quickest.runs) <= 1.05 * median(fastest.runs)
+
+
+def _systems(weights: Path) -> list[System]:
+    from runners.faster_whisper import FasterWhisper
+    from runners.whisper import Whisper
+
+    slow, fast = Whisper(spec_for(f"whisper:{weights}")), FasterWhisper(spec_for(f"faster-whisper:{weights}"))
+    slow.load(weights, Placement("cpu", "float32"), Silent())
+    fast.load(weights, Placement("cpu", "int8"), Silent())
+    found = [
+        System("Earshot whisper", lambda clip: slow.transcribe(clip, OPTIONS, Silent()).text, True),
+        System("Earshot faster-whisper", lambda clip: fast.transcribe(clip, OPTIONS, Silent()).text, True),
+        *_plain_faster_whisper(fast._model),
+        *_pipelines(weights),
+    ]
+    original = _openai_whisper(weights)
+    if original is not None:
+        found.append(original)
+    return found
+
+
+def _plain_faster_whisper(model: Any) -> list[System]:
+    from faster_whisper import BatchedInferencePipeline
+
+    def joined(parts: Any) -> str:
+        return "".join(part.text for part in parts[0]).strip()
+
+    def batched(clip: Clip) -> str:
+        return joined(BatchedInferencePipeline(model).transcribe(clip.samples, language="en", batch_size=8))
+
+    return [
+        System("faster-whisper", lambda clip: joined(model.transcribe(clip.samples, language="en"))),
+        System("faster-whisper, batched", batched),
+    ]
+
+
+def _pipelines(weights: Path) -> list[System]:
+    from transformers import pipeline
+
+    recogniser = pipeline("automatic-speech-recognition", model=str(weights), device="cpu")
+    asked = {"language": "en", "task": "transcribe"}
+
+    def sequential(clip: Clip) -> str:
+        sound = {"raw": clip.samples, "sampling_rate": SAMPLE_RATE}
+        return str(recogniser(sound, return_timestamps=True, generate_kwargs=dict(asked))["text"])
+
+    def chunked(clip: Clip) -> str:
+        sound = {"raw": clip.samples, "sampling_rate": SAMPLE_RATE}
+        return str(recogniser(sound, chunk_length_s=30, batch_size=8, generate_kwargs=dict(asked))["text"])
+
+    return [System("transformers pipeline", sequential), System("transformers pipeline, chunks", chunked)]
+
+
+def _openai_whisper(weights: Path) -> System | None:
+    """openai-whisper on the same weights; None, and said, where the package is missing."""
+    try:
+        import whisper  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        print("\nwhisper: openai-whisper is not installed, its row is left out (pip install openai-whisper)")
+        return None
+    model = whisper.model.Whisper(_dimensions(weights, whisper.model.ModelDimensions))
+    model.load_state_dict(_renamed(weights), strict=False)
+    model.eval()
+
+    def hear(clip: Clip) -> str:
+        return str(model.transcribe(clip.samples, language="en", fp16=False)["text"]).strip()
+
+    return System("openai-whisper", hear)
+
+
+def _dimensions(weights: Path, kind: Any) -> Any:
+    config = json.loads((weights / "config.json").read_text())
+    return kind(
+        n_mels=config["num_mel_bins"],
+        n_audio_ctx=config["max_source_positions"],
+        n_audio_state=config["d_model"],
+        n_audio_head=config["encoder_attention_heads"],
+        n_audio_layer=config["encoder_layers"],
+        n_vocab=config["vocab_size"],
+        n_text_ctx=config["max_target_positions"],
+        n_text_state=config["d_model"],
+        n_text_head=config["decoder_attention_heads"],
+        n_text_layer=config["decoder_layers"],
+    )
+
+
+def _renamed(weights: Path) -> dict[str, Any]:
+    """The weights under the names that the original has for them."""
+    from safetensors.torch import load_file
+
+    names = (
+        ("model.", ""),
+        (".layers.", ".blocks."),
+        (".encoder_attn_layer_norm.", ".cross_attn_ln."),
+        (".self_attn_layer_norm.", ".attn_ln."),
+        (".final_layer_norm.", ".mlp_ln."),
+        (".encoder_attn.", ".cross_attn."),
+        (".self_attn.", ".attn."),
+        (".q_proj.", ".query."),
+        (".k_proj.", ".key."),
+        (".v_proj.", ".value."),
+        (".out_proj.", ".out."),
+        (".fc1.", ".mlp.0."),
+        (".fc2.", ".mlp.2."),
+        ("decoder.embed_tokens.", "decoder.token_embedding."),
+        ("decoder.embed_positions.weight", "decoder.positional_embedding"),
+        ("encoder.embed_positions.weight", "encoder.positional_embedding"),
+        ("encoder.layer_norm.", "encoder.ln_post."),
+        ("decoder.layer_norm.", "decoder.ln."),
+    )
+    found = {}
+    for name, tensor in load_file(weights / "model.safetensors").items():
+        if name == "proj_out.weight":  # the embeddings over again
+            continue
+        for before, after in names:
+            name = name.replace(before, after)
+        found[name] = tensor.float()
+    return found
+
+
+def _digits(folder: Path) -> Clip:
+    """Five minutes of the short test clips, one after another, with their text."""
+    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    clips = [decode(folder / row["file"], max_seconds=60, max_bytes=10_000_000, reference=row["text"]) for row in rows]
+    short = [clip for clip in clips if clip.seconds < 30]
+    gap = np.zeros(round(GAP_SECONDS * SAMPLE_RATE), np.float32)
+    samples: list[Any] = []
+    texts: list[str] = []
+    length = 0
+    while length < CLIP_SECONDS * SAMPLE_RATE:
+        clip = short[len(texts) % len(short)]
+        samples += [clip.samples, gap]
+        texts.append(str(clip.reference))
+        length += len(clip.samples) + len(gap)
+    return Clip(np.concatenate(samples), length / SAMPLE_RATE, "spoken digits", reference=" ".join(texts))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.whisper", description=__doc__)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--clip", type=Path)
+    parser.add_argument("--reference", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    own = None
+    if asked.clip is not None:
+        if asked.reference is None:
+            parser.error("--clip needs --reference, a file with its true text")
+        text = asked.reference.read_text(encoding="utf-8")
+        own = decode(asked.clip, max_seconds=3600, max_bytes=1_000_000_000, reference=text)
+    sys.exit(main(asked.weights, own, asked.rounds))
