@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from runners.base import (
     UnsupportedOption,
 )
 from runners.networks import checkpoint
-from runners.networks.piecewise import Piece, hear_in_pieces
+from runners.networks.piecewise import PARTIAL_EVERY_SECONDS, Piece, hear_in_pieces
 from runners.networks.word_pieces import Emission, words
 
 LONGEST_SECONDS = 60.0
@@ -42,8 +43,6 @@ SHORTEST = SAMPLE_RATE // 2
 """Samples below which silence is added: loudness is evened out over the piece, for which a few frames are too few."""
 AHEAD = 8
 """Frames that the joint network is asked about at once; about as many as lie between two tokens."""
-PARTIAL_TOKENS = 8
-"""Tokens between two looks at the text so far."""
 
 _LANGUAGE_TAG = re.compile(r"<([a-z]{2,3})(?:-[A-Z]{2})?>")
 """How Nemotron 3.5 says which language it heard."""
@@ -170,10 +169,12 @@ def _hear(
         frames, most_steps = _encode(loaded, samples, told)
         progress.check()
         emissions: list[Emission] = []
+        due = monotonic() + PARTIAL_EVERY_SECONDS
         for emission in _walk(loaded, frames, most_steps, progress):
             emissions.append(emission)
-            if len(emissions) % PARTIAL_TOKENS == 0:
+            if monotonic() >= due:  # reading all of it after each token would take quadratic time
                 say(_read(loaded, emissions)[0])
+                due = monotonic() + PARTIAL_EVERY_SECONDS
     text, language = _read(loaded, emissions)
     plain = [emission for emission in emissions if not _is_tag(loaded.processor.tokenizer, emission.token)]
     timed = words(loaded.processor.tokenizer, plain, loaded.frame_seconds, end_seconds)

@@ -1,0 +1,433 @@
+"""What our code costs around each family: a run through Earshot's runner against transformers asked plainly, in one process.
+
+A first run through the runner is watched: which clips its feature extractor was given, and what its network was asked,
+``generate`` or ``forward``, with which inputs. Asking the same of the same objects again, without anything of ours between
+them, is the plain call: features, ``generate`` for as many tokens, the ids decoded. Transducers, whose loop is our own, stand
+against their processor and ``generate``. Both are timed turn by turn.
+
+Networks are the random ones of the tests, made ``width`` times as wide where the family's configuration allows it; the others
+stay a few numbers wide, PyTorch has next to nothing to compute in them, and our share is as large as it can be. The clip is
+lengthened until a plain call takes long enough to be timed. Processor time is compared, on one thread: other programs on the
+machine have no part in it.
+
+Two families are left to parts of their own: faster-whisper (``isolation``) and Phi-4-multimodal (``phi4``).
+
+How long a child process takes from its start to a loaded model stands against a bare script that imports the same class and
+loads the same folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.tables import seconds, show
+from runners.base import Clip, Placement, TranscribeOptions
+from runners.catalogue.names import spec_for
+
+TARGET = 1.05
+START_TARGET = 1.3
+CALL_SECONDS = 0.5
+"""A clip is lengthened until a plain call takes so long, or until it is ``LONGEST_SECONDS`` long."""
+FIRST_SECONDS = 10.0
+LONGEST_SECONDS = 80.0
+WIDTH = 64
+_WIDTHS = """
+hidden_size intermediate_size d_model encoder_ffn_dim decoder_ffn_dim ffn_dim head_dim decoder_hidden_size output_dim
+hidden_dim output_hidden_size conv_dim prompt_intermediate_size speech_encoder_intermediate_size encoder_hidden_size
+"""
+WIDENED = frozenset(_WIDTHS.split())
+"""Settings of a network that are widths, by the names that families have for them."""
+LEFT_TO_OTHERS = ("faster-whisper", "phi4-multimodal")
+TRANSDUCERS = ("parakeet", "nemotron")
+STARTED = ("wav2vec2", "parakeet-tdt", "whisper", "qwen2-audio")
+"""Cases whose children are started: of each kind one."""
+_BARE = """
+import sys, time
+from transformers import {classes}
+{loading}
+print("ready", flush=True)
+"""
+
+
+class _Quiet:
+    """A progress that nobody follows."""
+
+    def downloading(self, done_bytes: int, total_bytes: int | None) -> None: ...
+
+    def partial(self, text: str) -> None: ...
+
+    def check(self) -> None: ...
+
+    def loading(self) -> None: ...
+
+    def running(self) -> None: ...
+
+
+@dataclass
+class _Watched:
+    """What a runner asked of transformers in one run."""
+
+    features: list[Callable[[], Any]] = field(default_factory=list)
+    answers: list[Callable[[], Any]] = field(default_factory=list)
+
+    def again(self) -> None:
+        """Ask it all once more."""
+        for part in (*self.features, *self.answers):
+            part()
+
+
+@dataclass
+class _Prefill:
+    """A network that is run token by token: its first inputs, and how often it was asked in all."""
+
+    inputs: dict[str, Any]
+    forwards: int = 1
+
+
+def main(
+    rounds: int = 5, names: tuple[str, ...] = (), most_seconds: float = LONGEST_SECONDS, width: int = WIDTH, starts: bool = True
+) -> None:
+    """Print both tables.
+
+    Args:
+        rounds: timed turns of each, after one that warms up.
+        names: cases of the tests, such as "parakeet-tdt"; all if empty.
+        most_seconds: of the clip.
+        width: how many times as wide as the tests' the networks are.
+        starts: time the starts of children too.
+    """
+    import torch
+    from transformers.utils import logging
+
+    from tests.subjects import CASES
+
+    logging.set_verbosity_error()
+    torch.set_num_threads(1)  # what is compared is bookkeeping; a second thread's luck would be most of the range
+    rows = []
+    for name, case in CASES.items():
+        if case.build is None or case.dtype != "float32" or case.family in (*LEFT_TO_OTHERS, "scripted"):
+            continue
+        if names and name not in names:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            built = case.build(Path(folder) / "tiny")
+            wide = Path(folder) / "wide"
+            times = 1
+            with contextlib.suppress(Exception):  # whatever a family's code says of a width that it does not like
+                widened(built, wide, width)
+                rows.append((name, f"x{width}", *_compared(case.family, wide, rounds, most_seconds)))
+                times = width
+            if times == 1:
+                rows.append((name, "x1", *_compared(case.family, built, rounds, most_seconds)))
+            print(".", end="", flush=True, file=sys.stderr)
+        gc.collect()
+    show(
+        "A clip through Earshot's runner, against transformers asked plainly in the same process",
+        ("family", "width", "clip", "plainly", "Earshot", "ratio"),
+        rows,
+        note=f"target: at most {TARGET:.2f}; ratio: median of the rounds' own ratios; processor time of one thread",
+    )
+    if starts:
+        _starts(min(rounds, 3), names)
+
+
+def widened(tiny: Path, folder: Path, times: int) -> None:
+    """Write to ``folder`` what lies in ``tiny``, with a network of random numbers that is so many times as wide.
+
+    Raises:
+        Exception: of any kind, from a family whose widths hang together in another way.
+    """
+    import torch
+    import transformers
+
+    shutil.copytree(tiny, folder)
+    (folder / "model.safetensors").unlink()
+    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(_wide(settings, times)), encoding="utf-8")
+    torch.manual_seed(0)
+    network = getattr(transformers, settings["architectures"][0])(transformers.AutoConfig.from_pretrained(folder))
+    generation = folder / "generation_config.json"
+    if generation.is_file():
+        network.generation_config = transformers.GenerationConfig.from_pretrained(folder)
+    network.save_pretrained(folder)
+
+
+def _wide(settings: Any, times: int) -> Any:
+    if isinstance(settings, list):
+        return [_wide(part, times) for part in settings]
+    if not isinstance(settings, dict):
+        return settings
+    return {name: _times(part, times) if name in WIDENED else _wide(part, times) for name, part in settings.items()}
+
+
+def _times(width: Any, times: int) -> Any:
+    if isinstance(width, list):
+        return [_times(part, times) for part in width]
+    return width * times if isinstance(width, int) else width
+
+
+def _compared(family: str, folder: Path, rounds: int, most_seconds: float) -> tuple[str, ...]:
+    from tests.tiny_checkpoints import babble
+
+    spec = spec_for(f"{family}:{folder}")
+    module, _, kind = spec.target.partition(":")
+    runner = getattr(importlib.import_module(module), kind)(spec)
+    runner.load(folder, Placement(), _Quiet())
+    options = TranscribeOptions(word_times=False)
+    length = FIRST_SECONDS
+    while True:
+        clip = babble(length)
+        plain = _plain_transducer(runner, clip) if family in TRANSDUCERS else _watched(runner, clip, options).again
+        plain()
+        started = time.process_time()
+        plain()
+        if time.process_time() - started >= CALL_SECONDS or length >= most_seconds:
+            break
+        length = min(2 * length, most_seconds)
+
+    def ours() -> None:
+        runner.transcribe(clip, options, _Quiet())
+
+    bare: list[float] = []
+    through: list[float] = []
+    for turn in range(rounds + 1):
+        calls = [(plain, bare), (ours, through)]
+        for call, times in calls if turn % 2 else reversed(calls):  # neither always goes first
+            started = time.process_time()
+            call()
+            if turn:
+                times.append(time.process_time() - started)
+    runner.unload()
+    ratio = median(mine / theirs for mine, theirs in zip(through, bare, strict=True))
+    return f"{length:.0f} s", seconds(bare), seconds(through), f"{ratio:.2f}"
+
+
+def _plain_transducer(runner: Any, clip: Clip) -> Callable[[], Any]:
+    import torch
+
+    loaded = runner._loaded
+
+    def call() -> Any:
+        with torch.inference_mode():
+            said = loaded.model.generate(**loaded.processor(clip.samples, sampling_rate=clip.sample_rate))
+        return loaded.processor.batch_decode(said.sequences, skip_special_tokens=True)
+
+    return call
+
+
+def _watched(runner: Any, clip: Clip, options: TranscribeOptions) -> _Watched:
+    """Run once, and note what transformers was asked."""
+    found = _Watched()
+    prefills: list[_Prefill] = []
+    [model] = itertools.islice(_networks(runner), 1)
+    tokenizer = next(_tokenizers(runner), None)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_noting_features(found))
+        depth = [0]
+        if hasattr(model, "generate"):
+            stack.enter_context(_noting_generate(model, tokenizer, found, depth))
+
+        def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if depth[0]:
+                return
+            ids = kwargs.get("input_ids")
+            if ids is not None and prefills and ids.shape[1] == 1:
+                prefills[-1].forwards += 1
+            else:
+                prefills.append(_Prefill({key: value for key, value in kwargs.items() if key != "past_key_values"}))
+
+        stack.callback(model.register_forward_pre_hook(note, with_kwargs=True).remove)
+        runner.transcribe(clip, options, _Quiet())
+    found.answers += [_forwarded(model, tokenizer, prefill) for prefill in prefills]
+    return found
+
+
+def _forwarded(model: Any, tokenizer: Any, prefill: _Prefill) -> Callable[[], Any]:
+    """A plain ``generate`` of as many tokens; for a network that names a letter a frame, one forward."""
+    import torch
+
+    ids = prefill.inputs.get("input_ids")
+
+    def call() -> Any:
+        with torch.inference_mode():
+            if ids is None:
+                return tokenizer.batch_decode(model(**prefill.inputs).logits.argmax(-1))
+            exactly = {"max_new_tokens": prefill.forwards, "min_new_tokens": prefill.forwards, "do_sample": False}
+            kept = {key: value for key, value in prefill.inputs.items() if key not in ("use_cache", "logits_to_keep")}
+            said = model.generate(**{"attention_mask": torch.ones_like(ids), **kept}, **exactly)
+            return tokenizer.decode(said[0, ids.shape[1] :], skip_special_tokens=True)
+
+    return call
+
+
+@contextlib.contextmanager
+def _noting_generate(model: Any, tokenizer: Any, found: _Watched, depth: list[int]) -> Iterator[None]:
+    plain = model.generate
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        import torch
+
+        tokens = [0]
+
+        def counts(ids: Any, scores: Any, **rest: Any) -> Any:
+            tokens[0] += 1
+            return torch.zeros(len(ids), dtype=torch.bool)
+
+        asked = dict(kwargs)
+        watched = "stopping_criteria" in kwargs
+        if watched:
+            kwargs["stopping_criteria"].append(counts)
+        depth[0] += 1
+        try:
+            said = plain(*args, **kwargs)
+        finally:
+            depth[0] -= 1
+        asked.pop("stopping_criteria", None)
+        if watched and "max_new_tokens" in asked:  # it may have been stopped where it went in circles
+            asked["max_new_tokens"] = tokens[0]
+
+        def again() -> None:
+            with torch.inference_mode():
+                ids = plain(*args, **asked)
+            ids = getattr(ids, "sequences", ids)
+            if tokenizer is not None and hasattr(ids, "tolist"):
+                tokenizer.batch_decode(ids, skip_special_tokens=True)
+
+        found.answers.append(again)
+        return said
+
+    model.generate = noted
+    try:
+        yield
+    finally:
+        del model.generate
+
+
+@contextlib.contextmanager
+def _noting_features(found: _Watched) -> Iterator[None]:
+    """Note each outermost call of a feature extractor of transformers'."""
+    from transformers.feature_extraction_utils import FeatureExtractionMixin
+
+    inside = [False]
+
+    def noted(plain: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if inside[0]:
+                return plain(self, *args, **kwargs)
+            found.features.append(lambda: plain(self, *args, **kwargs))
+            inside[0] = True
+            try:
+                return plain(self, *args, **kwargs)
+            finally:
+                inside[0] = False
+
+        return call
+
+    kinds = [kind for kind in _below(FeatureExtractionMixin) if "__call__" in vars(kind)]
+    plain_calls = {kind: kind.__call__ for kind in kinds}
+    for kind in kinds:
+        kind.__call__ = noted(plain_calls[kind])
+    try:
+        yield
+    finally:
+        for kind, plain in plain_calls.items():
+            kind.__call__ = plain
+
+
+def _below(kind: type[Any]) -> Iterator[Any]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _below(below)
+
+
+def _networks(held: Any) -> Iterator[Any]:
+    from transformers import PreTrainedModel
+
+    return (part for part in _parts(held) if isinstance(part, PreTrainedModel))
+
+
+def _tokenizers(held: Any) -> Iterator[Any]:
+    return (part for part in _parts(held) if hasattr(part, "batch_decode") and not hasattr(part, "feature_extractor"))
+
+
+def _parts(held: Any, depth: int = 4) -> Iterator[Any]:
+    """What an object holds, and what that holds."""
+    for part in getattr(held, "__dict__", {}).values():
+        yield part
+        if (depth and type(part).__module__.startswith("runners")) or hasattr(part, "feature_extractor"):
+            yield from _parts(part, depth - 1)
+
+
+def _starts(rounds: int, names: tuple[str, ...]) -> None:
+    """Print how long children take to be ready, beside bare scripts, and what their start is made of."""
+    from runners.isolation.spawner import Spawner
+    from runners.process import ProcessWorker
+    from runners.settings import read_settings
+    from tests.subjects import CASES
+
+    rows = []
+    for name in STARTED:
+        if names and name not in names:
+            continue
+        case = CASES[name]
+        assert case.build is not None
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            built = case.build(Path(folder) / "tiny")
+            spec = spec_for(f"{case.family}:{built}")
+            settings = read_settings(device="cpu", dtype="float32", downloads=False)
+            spawner = Spawner()
+            stack.callback(spawner.close)
+            script = _bare_script(built)
+            bare: list[float] = []
+            child: list[float] = []
+            imports: list[float] = []
+            for turn in range(rounds + 1):
+                started = time.perf_counter()
+                subprocess.run([sys.executable, "-c", script, str(built)], check=True, capture_output=True)
+                bare_seconds = time.perf_counter() - started
+                started = time.perf_counter()
+                subprocess.run([sys.executable, "-c", script.partition("model =")[0]], check=True, capture_output=True)
+                import_seconds = time.perf_counter() - started
+                started = time.perf_counter()
+                with contextlib.closing(ProcessWorker(spec, settings, spawner)) as worker:
+                    worker.load(Placement(), _Quiet(), 120)
+                    child_seconds = time.perf_counter() - started
+                if turn:
+                    bare.append(bare_seconds)
+                    imports.append(import_seconds)
+                    child.append(child_seconds)
+            ratio = median(mine / theirs for mine, theirs in zip(child, bare, strict=True))
+            rows.append((name, seconds(imports), seconds(bare), seconds(child), f"{ratio:.2f}"))
+    if rows:
+        show(
+            "From the start of a process to a loaded model",
+            ("family", "imports alone", "a bare script", "a child of Earshot's", "ratio"),
+            rows,
+            note=f"target: at most {START_TARGET:.2f}; a bare script imports the class, loads the folder and its extractor",
+        )
+
+
+def _bare_script(folder: Path) -> str:
+    """A script that loads the folder as transformers' documentation does."""
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["architectures"][0]
+    return _BARE.format(
+        classes=f"AutoFeatureExtractor, AutoTokenizer, {kind}",
+        loading=(
+            f"model = {kind}.from_pretrained(sys.argv[1], local_files_only=True)\n"
+            "AutoFeatureExtractor.from_pretrained(sys.argv[1])\nAutoTokenizer.from_pretrained(sys.argv[1])"
+        ),
+    )
