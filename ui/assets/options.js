@@ -5,8 +5,8 @@ const fields = element.querySelector(".es-options-fields");
 const said = element.querySelector("p");
 const wanted = { language: "", translate_to: "", word_times: true };
 const choice = (label, key) => {
-  const select = made("select", { onchange: () => { wanted[key] = select.value; draw(); } });
-  return { select, whole: made("label", { hidden: true, class: `es-option-${key}` }, made("span", {}, label), select) };
+  const select = made("select", { "aria-label": label, onchange: () => { wanted[key] = select.value; draw(); } });
+  return { select, whole: made("label", { hidden: true, class: `es-option-${key}` }, made("span", { "aria-hidden": "true" }, label), select) };
 };
 const language = choice("Language", "language");
 const translation = choice("Translate to", "translate_to");

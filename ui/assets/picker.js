@@ -29,7 +29,7 @@ const finder = (() => {
   const words = () => search.value.toLowerCase().split(/\s+/).filter(Boolean);
   // A word is looked for in names; of languages, their code or the beginning of what they are called.
   const has = (row, word) =>
-    [row.label, row.name, row.license ?? "", row.server ?? ""].some((text) => text.toLowerCase().includes(word)) ||
+    [row.label, row.name, row.model ?? "", row.license ?? "", row.server ?? ""].some((text) => text.toLowerCase().includes(word)) ||
     (row.languages ?? []).some((code) => code === word || (word.length > 2 && shelf.language(code).toLowerCase().startsWith(word)));
   const self = {
     get active() {
