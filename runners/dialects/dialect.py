@@ -163,6 +163,16 @@ class Templated:
             found |= held
         return found
 
+    def _count(self, settings: Mapping[str, Any], name: str, default: int) -> int:
+        """A number of these settings."""
+        held = settings.get(name, default)
+        if isinstance(held, bool) or not isinstance(held, int) or not 1 <= held <= 10_000:
+            raise ModelLoadError(
+                f"The feature extractor's file in {self._weights} is damaged: {name} is no number that it could be.",
+                "Fetch the checkpoint again.",
+            )
+        return held
+
     def _extractor(self) -> Any:
         checkpoint.require_files(self._weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
         from transformers import AutoFeatureExtractor

@@ -25,8 +25,9 @@ class FunAsr(Templated):
     def __init__(self, weights: Path) -> None:
         super().__init__(weights)
         settings = self._settings("feature_extractor")
-        self._bins = int(settings.get("feature_size", 80))
-        self._width, self._step = int(settings.get("num_frames_lfr", 7)), int(settings.get("stride_lfr", 6))
+        self._bins = self._count(settings, "feature_size", 80)
+        self._width = self._count(settings, "num_frames_lfr", 7)
+        self._step = self._count(settings, "stride_lfr", 6)
 
     def fit(self, model: Any) -> None:
         super().fit(model)

@@ -16,7 +16,7 @@ from runners.networks import spectrogram
 
 
 class GraniteSpeech(Templated):
-    """Granite Speech (Saon et al. 2025, arXiv 2505.08699): told what to do in words, in its template or another's."""
+    """Granite Speech (Saon et al. 2025, arXiv 2505.08699): told what to do in words."""
 
     model_class = "GraniteSpeechForConditionalGeneration"
     audio_text = "<|audio|>"
@@ -43,9 +43,10 @@ class GraniteSpeech(Templated):
         super().__init__(weights)
         settings = self._settings("audio_processor", "feature_extractor")
         mel = settings.get("melspec_kwargs")
-        bins = (mel if isinstance(mel, dict) else settings).get("n_mels", settings.get("feature_size", 80))
-        self._bins, self._window = int(bins), int(settings.get("projector_window_size", 15))
-        self._step = int(settings.get("projector_downsample_rate", 5))
+        bins = mel.get("n_mels", 80) if isinstance(mel, dict) else settings.get("n_mels", settings.get("feature_size", 80))
+        self._bins = self._count({"n_mels": bins}, "n_mels", 80)
+        self._window = self._count(settings, "projector_window_size", 15)
+        self._step = self._count(settings, "projector_downsample_rate", 5)
 
     def fit(self, model: Any) -> None:
         super().fit(model)

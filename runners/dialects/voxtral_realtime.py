@@ -7,7 +7,7 @@ What the package mistral-common would make of a clip is made here from what ``te
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from runners.base import SAMPLE_RATE, ModelLoadError, TranscribeOptions
 from runners.networks import checkpoint
 from runners.networks.piecewise import Piece
-from runners.networks.tekken import Tekken
+from runners.networks.tekken import FILE, Tekken
 
 BEGIN, PAD = "<s>", "[STREAMING_PAD]"
 FRAMES_PER_SECOND, DELAY_MILLISECONDS, PADS_BEFORE = 12.5, 480, 32
@@ -41,11 +41,19 @@ class VoxtralRealtime:
 
         with checkpoint.loading(weights):
             self._features = AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
-            self._samples = round(SAMPLE_RATE / float(heard.get("frame_rate") or FRAMES_PER_SECOND))
-            delay = float(heard.get("transcription_delay_ms") or DELAY_MILLISECONDS)
-            self._delay = round(delay / 1000 * SAMPLE_RATE / self._samples)
-            self._before = int(heard.get("streaming_n_left_pad_tokens", PADS_BEFORE))
+        rate = self._number(heard, "frame_rate", FRAMES_PER_SECOND)
+        self._samples = round(SAMPLE_RATE / rate)
+        self._delay = round(self._number(heard, "transcription_delay_ms", DELAY_MILLISECONDS) / 1000 * rate)
+        self._before = round(self._number(heard, "streaming_n_left_pad_tokens", PADS_BEFORE))
         self._begin, self._pad = self._tokens.control(BEGIN), self._tokens.control(PAD)
+
+    def _number(self, heard: Mapping[str, Any], name: str, default: float) -> float:
+        held = heard.get(name, default)
+        if isinstance(held, bool) or not isinstance(held, int | float) or not 0 < held < 10_000:
+            raise ModelLoadError(
+                f"{self._weights / FILE} is damaged: {name} is no number that it could be.", "Fetch the checkpoint again."
+            )
+        return float(held)
 
     def fit(self, model: Any) -> None:
         heard = model.config.audio_length_per_tok * self._features.hop_length
