@@ -2,13 +2,13 @@
 
 Each transcribes a clip the way its family asks for it, follows a prompt about it, translates where it can, and answers
 questions, keeping what it computed from one turn for the next. What is a family's own, its classes, its wire format and how
-its encoder is fed, is in ``networks/``: ``voxtral``, ``qwen_omni``, ``gemma``, ``audio_flamingo``.
+its encoder is fed, is in ``dialects/``: ``voxtral``, ``qwen_omni``, ``gemma``, ``audio_flamingo``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -27,11 +27,12 @@ from runners.base import (
     Turn,
     Usage,
 )
-from runners.languages import language_name
-from runners.networks import audio_flamingo, checkpoint, gemma, generation, pieces, qwen_omni, voxtral
+from runners.dialects import audio_flamingo, gemma, qwen_omni, voxtral
+from runners.networks import checkpoint, generation, pieces
 from runners.networks.chat_cache import ChatCache
 from runners.networks.generation import Wire
 from runners.networks.hearing import Hearing, Samples
+from runners.networks.languages import language_name
 
 TRANSLATE = "Translate the speech into {}. Write down the translation and nothing else."
 SPOKEN = "\n\nThe speech is in {}."
@@ -46,28 +47,17 @@ MOST_TOKENS_TOLD = 1024
 Load = Callable[[Path, Placement, Progress], Hearing]
 
 
-@dataclass(frozen=True)
-class _Family:
-    says: str
-    """What a checkpoint of it is called: "a Voxtral checkpoint"."""
-    loads: Mapping[str, Load]
-    """By the model type that ``config.json`` names."""
-
-
-_FAMILIES: Mapping[str, _Family] = MappingProxyType(
+_LOADS: Mapping[str, Load] = MappingProxyType(
     {
-        "voxtral": _Family("a Voxtral checkpoint", {"voxtral": voxtral.load}),
-        "qwen-omni": _Family(
-            "a Qwen-Omni checkpoint",
-            {"qwen2_5_omni": partial(qwen_omni.load, is_third=False), "qwen3_omni_moe": partial(qwen_omni.load, is_third=True)},
-        ),
-        "gemma": _Family(
-            "a Gemma checkpoint that hears",
-            {"gemma3n": partial(gemma.load, is_fourth=False), "gemma4": partial(gemma.load, is_fourth=True)},
-        ),
-        "audio-flamingo": _Family("an Audio Flamingo 3 checkpoint", {"audioflamingo3": audio_flamingo.load}),
+        "voxtral": voxtral.load,
+        "qwen2_5_omni": partial(qwen_omni.load, is_third=False),
+        "qwen3_omni_moe": partial(qwen_omni.load, is_third=True),
+        "gemma3n": partial(gemma.load, is_fourth=False),
+        "gemma4": partial(gemma.load, is_fourth=True),
+        "audioflamingo3": audio_flamingo.load,
     }
 )
+"""By the model type that ``config.json`` names."""
 
 
 class AudioChat:
@@ -85,11 +75,10 @@ class AudioChat:
             ModelLoadError: the folder is of another family, damaged or incomplete.
             OutOfMemory: the model does not fit.
         """
-        family = _FAMILIES[self._spec.family]
-        found = checkpoint.read(weights, self._spec.family)
-        load = family.loads.get(found.model_type or "")
+        found = checkpoint.read_of(weights, self._spec.family)
+        load = _LOADS.get(found.model_type or "")
         if load is None:
-            raise checkpoint.foreign(found, family.says)
+            raise checkpoint.foreign(found, f"a checkpoint that {self._spec.family} takes")
         progress.check()
         self._hearing = load(found.folder, placement, progress)
 

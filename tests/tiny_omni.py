@@ -71,7 +71,11 @@ def voxtral(folder: Path, *, positions: int = 4096) -> Path:
     torch.manual_seed(0)
     model = VoxtralForConditionalGeneration(config).eval()
     _loud(model, model.model.language_model, silent=range(len(control)))
-    model.model.multi_modal_projector.linear_2.weight.data.normal_(0, 3)
+    torch.manual_seed(0)  # one of many that have more than a word to say
+    projector = model.model.multi_modal_projector
+    for part in (projector.linear_1, projector.linear_2):
+        part.weight.data.normal_(0, 0.02)
+    model.model.language_model.embed_tokens.weight.data.normal_(0, 1)
     model.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=128).save_pretrained(folder)
     _tekken(folder, control)
@@ -133,6 +137,7 @@ def qwen_omni_second(folder: Path) -> Path:
         "video_token_index": ids["<|VIDEO|>"],
         "audio_start_token_id": ids["<|audio_bos|>"],
         "audio_end_token_id": ids["<|audio_eos|>"],
+        "vision_start_token_id": ids["<|vision_bos|>"],
     }
     config = Qwen2_5OmniConfig(thinker_config=thinker)
     torch.manual_seed(0)
@@ -267,7 +272,7 @@ def gemma_third(folder: Path) -> Path:
     import torch
     from transformers import Gemma3nAudioFeatureExtractor, Gemma3nConfig, Gemma3nVisionConfig
 
-    from runners.networks.gemma import third_without_eyes
+    from runners.dialects.gemma import third_without_eyes
 
     control = ("<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>", "<start_of_audio>", "<start_of_image>")
     ids = {text: WORDS + number for number, text in enumerate(control)}
@@ -333,10 +338,14 @@ def _loud(model: Any, decoder: Any, silent: Any, *, head: bool = True) -> None:
     import torch
 
     with torch.no_grad():
-        decoder.embed_tokens.weight.normal_(0, 1)
+        # Where the head is the embeddings over again, loud ones would say each token twice.
+        decoder.embed_tokens.weight.normal_(0, 1 if head else 0.1)
         if head:
             model.lm_head.weight.normal_(0, 0.5)
         model.lm_head.weight[list(silent)] = 0
+        for part in model.model.audio_tower.modules():
+            if isinstance(part, torch.nn.Conv1d | torch.nn.Conv2d):
+                part.weight.mul_(8)  # what is heard, beside the places it is heard at
 
 
 def _published_omni(folder: Path, thinker: Any, config: Any) -> None:

@@ -7,4 +7,11 @@ glm_asr           a window and a fixed question
 fun_asr           a question in Chinese
 vibevoice_asr     JSON with times and speakers
 voxtral_realtime  a token for each 80 ms
+
+Those of ``runners.audio_chat``, which talk too:
+
+voxtral           Mistral's wire format and vocabulary, windows of 30 s
+qwen_omni         the thinker without what speaks
+gemma             without what sees, windows of 30 s
+audio_flamingo    one stretch of audio, a sentence around the transcript
 """

@@ -80,6 +80,11 @@ class ChatTemplate:
 
 
 def read(weights: Path) -> str:
+    """The template that comes with a checkpoint.
+
+    Raises:
+        ModelLoadError: there is none, or it is damaged.
+    """
     try:
         plain = weights / "chat_template.jinja"
         if plain.is_file():

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from runners.audio import cut_at_pauses
 from runners.base import SAMPLE_RATE, ModelLoadError, Placement, Progress, Turn
-from runners.languages import language_name
 from runners.networks import checkpoint
 from runners.networks.generation import Network, Sound, Wire
+from runners.networks.languages import language_name
 
 Samples = NDArray[np.float32]
 SHORTEST_SAMPLES = 1600
@@ -134,13 +134,22 @@ def windows(samples: Samples, longest_seconds: float) -> list[Samples]:
     return [np.pad(piece, (0, max(0, SHORTEST_SAMPLES - len(piece)))) for piece in pieces]
 
 
-def sound(pieces: Sequence[Samples], tokens: int, inputs: Callable[[Progress], Mapping[str, Any]]) -> Sound:
+def sound(model: Any, pieces: Sequence[Samples], tokens: int, inputs: Callable[[Progress], Mapping[str, Any]]) -> Sound:
     """Audio of a prompt: ``pieces`` name it, ``tokens`` stand for it, ``inputs`` makes its features when they are needed."""
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(len(piece).to_bytes(8, "little"))
         digest.update(np.ascontiguousarray(piece).data)
-    return Sound(digest.hexdigest(), tokens, inputs)
+    return Sound(digest.hexdigest(), tokens, lambda progress: beside(model, inputs(progress)))
+
+
+def beside(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Features where the audio encoder is, numbers as precise as its own: not every encoder moves them itself."""
+    weight = next(part for part in model.model.audio_tower.parameters() if part.dim() > 1)
+    device = "cpu" if weight.device.type == "meta" else weight.device  # accelerate keeps it elsewhere, and moves what comes in
+    return {
+        name: part.to(device, weight.dtype) if part.is_floating_point() else part.to(device) for name, part in inputs.items()
+    }
 
 
 def asked(wording: str, worded: str, language: str | None) -> str:

@@ -65,7 +65,7 @@ def load(weights: Path, placement: Placement, progress: Progress, *, is_third: b
             return Wire(tuple(template.ids(turns, ())))
         windows = hearing.windows(samples, longest_window)
         counts = [count(len(window)) for window in windows]
-        sound = hearing.sound(windows, sum(counts), partial(make, windows))
+        sound = hearing.sound(parts.model, windows, sum(counts), partial(make, windows))
         return Wire(tuple(template.ids(turns, [mark * each for each in counts])), sound)
 
     return Hearing(

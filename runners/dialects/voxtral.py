@@ -15,8 +15,8 @@ import numpy as np
 
 from runners.base import SAMPLE_RATE, ModelLoadError, Placement, Progress, Turn
 from runners.networks import checkpoint, hearing, tokens
-from runners.networks.generation import Wire
-from runners.networks.hearing import Hearing, Samples
+from runners.networks.generation import Sound, Wire
+from runners.networks.hearing import Hearing, Parts, Samples
 
 WINDOW_SECONDS = 30
 LONGEST_TRANSCRIBED_SECONDS = 300.0
@@ -60,7 +60,7 @@ def load(weights: Path, placement: Placement, progress: Progress) -> Hearing:
     control = {text: int(vocabulary[text]) for text in _CONTROL}
     # The projector joins as many of the encoder's places as its width is of the encoder's.
     window_tokens = int(audio.max_source_positions) * int(audio.hidden_size) // int(audio.intermediate_size)
-    format_ = _Format(parts.tokenizer, parts.extractor, control, window_tokens)
+    format_ = _Format(parts, control, window_tokens)
     return Hearing(network, format_.wire, format_.request, LONGEST_TRANSCRIBED_SECONDS, LONGEST_PROMPT_SECONDS)
 
 
@@ -69,9 +69,8 @@ class _Format:
     ``<s>[INST][BEGIN_AUDIO][AUDIO]…[/INST]lang:en[TRANSCRIBE]``, the language left out where nobody says it.
     """
 
-    def __init__(self, tokenizer: Any, extractor: Any, control: Mapping[str, int], window_tokens: int) -> None:
-        self._tokenizer = tokenizer
-        self._extractor = extractor
+    def __init__(self, parts: Parts, control: Mapping[str, int], window_tokens: int) -> None:
+        self._parts = parts
         self._control = control
         self._window_tokens = window_tokens
 
@@ -79,7 +78,7 @@ class _Format:
         control = self._control
         ids = [control[_START]]
         for number, turn in enumerate(turns):
-            plain = tokens.plain_ids(self._tokenizer, turn.text)
+            plain = tokens.plain_ids(self._parts.tokenizer, turn.text)
             if turn.role == "user":
                 ids += [control[_ASK], *(self._places(samples) if number == 0 else []), *plain, control[_ASKED]]
             else:
@@ -88,7 +87,7 @@ class _Format:
 
     def request(self, samples: Samples, language: str | None) -> Wire:
         control = self._control
-        told = [] if language is None else tokens.plain_ids(self._tokenizer, f"lang:{language}")
+        told = [] if language is None else tokens.plain_ids(self._parts.tokenizer, f"lang:{language}")
         ids = (control[_START], control[_ASK], *self._places(samples), control[_ASKED], *told, control[_TRANSCRIBE])
         return Wire(ids, self._sound(samples))
 
@@ -100,8 +99,9 @@ class _Format:
     def _tokens(self, samples: Samples) -> int:
         return self._window_tokens * max(1, -(-len(samples) // (WINDOW_SECONDS * SAMPLE_RATE)))
 
-    def _sound(self, samples: Samples) -> Any:
-        return hearing.sound([samples], self._tokens(samples), partial(_features, self._extractor, samples))
+    def _sound(self, samples: Samples) -> Sound:
+        make = partial(_features, self._parts.extractor, samples)
+        return hearing.sound(self._parts.model, [samples], self._tokens(samples), make)
 
 
 def _features(extractor: Any, samples: Samples, progress: Progress) -> Mapping[str, Any]:

@@ -56,7 +56,7 @@ def load(weights: Path, placement: Placement, progress: Progress) -> Hearing:
             return Wire(tuple(template.ids(turns, ())))
         windows = _windows(samples)
         count = sum(audio_tokens(len(window)) for window in windows)
-        sound = hearing.sound(windows, count, partial(_features, parts.extractor, windows))
+        sound = hearing.sound(parts.model, windows, count, partial(_features, parts.extractor, windows))
         return Wire(tuple(template.ids(turns, (mark * count,))), sound)
 
     return Hearing(

@@ -58,7 +58,7 @@ def load(weights: Path, placement: Placement, progress: Progress, *, is_fourth: 
             return Wire(tuple(template.ids(turns, ())))
         windows = hearing.windows(samples, WINDOW_SECONDS)
         counts = [tokens_of_fourth(len(each)) if is_fourth else int(config.audio_soft_tokens_per_image) for each in windows]
-        sound = hearing.sound(windows, sum(counts), partial(_features, parts.extractor, windows))
+        sound = hearing.sound(parts.model, windows, sum(counts), partial(_features, parts.extractor, windows))
         audio = [f"{lines}{begin}{mark * each}{end}{lines}" for each in counts]
         return Wire(tuple(template.ids(turns, audio)), sound)
 
