@@ -189,13 +189,17 @@ def where_set(path: tuple[str | int, ...], value: Any) -> str:
         path: of the value: the setting's name, then keys and places in it.
     """
     field = str(path[0])
+    text = text_of_file()
+    if field in IN_THE_FILE_ALONE:
+        line = line_of(text, path) if text is not None else None
+        return SETTINGS_FILE + (f", line {line}" if line is not None else "")
     if _variable(field):
         return f"EARSHOT_{field.upper()}"
-    text = text_of_file()
     held = value_at(text, path) if text is not None else None
-    if text is not None and (held == value or (held is None and isinstance(value_at(text, path[:1]), str))):
+    is_list = text is not None and held is None and isinstance(value_at(text, path[:1]), str)  # "a, b"
+    if text is not None and (held == value or is_list):
         return f"{SETTINGS_FILE}, line {line_of(text, path)}"
-    return SETTINGS_FILE if field in IN_THE_FILE_ALONE else f"--{field.replace('_', '-')}"
+    return f"--{field.replace('_', '-')}"
 
 
 def _variable(field: str) -> str:

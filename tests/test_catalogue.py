@@ -367,6 +367,7 @@ def test_a_precision_of_what_is_offered_is_offered() -> None:
         ('disabled_runners = "ctc, wav2vec"\n', 1, "wav2vec"),
         ('[presets]\n"Ward round" = ["moonshine", "whisperer"]\n', 2, 'Did you mean "whisper"?'),
         ('runners = ["moonshine"]\n[presets]\nward = ["ctc"]\n', 3, "choose from: moonshine"),
+        ('port = 1\n[servers."a b"]\nbase_url = "http://x/v1"\nmodels = [{model = "y"}]\n', 2, "[servers.gpu-1]"),
         ('chosen = ["moonshine", "ctcc"]\n', 1, 'Did you mean "ctc"?'),
         ('chosen = ["phi4-multimodal#verbtim"]\n', 1, "verbatim"),
     ],

@@ -19,7 +19,6 @@ from runners.catalogue import servers
 from runners.catalogue.rows import CHECKPOINTS, FAMILIES, RUNNERS, SCRIPTED
 from runners.here.weights import Format, is_folder, local_folder, looks_like_path
 from runners.settings import Settings, where_set
-from runners.settings_file import SETTINGS_FILE
 
 
 class UnknownRunner(RunnerError):
@@ -90,10 +89,12 @@ def rows(settings: Settings | None = None) -> tuple[RunnerSpec, ...]:
     """
     if settings is None:
         return RUNNERS
-    try:
-        served = servers.rows_of(settings.servers)
-    except servers.UnknownServer as wrong:
-        raise UnknownRunner(f"{SETTINGS_FILE}: {wrong}", wrong.fix) from wrong
+    served: list[RunnerSpec] = []
+    for name, server in settings.servers.items():
+        try:
+            served += servers.rows_of({name: server})
+        except servers.UnknownServer as wrong:
+            raise UnknownRunner(f"{where_set(('servers', name), server)}: {wrong}", wrong.fix) from wrong
     found = {row.name: row for row in (*RUNNERS, *served)}
     told: set[str] = set()
     for place, model in enumerate(settings.models):
