@@ -81,12 +81,16 @@ class SpeechLlm:
         progress.check()
         import transformers
 
+        if (folder / adapters.ADAPTER_FILES[0]).is_file():
+            with checkpoint.loading(folder):  # without it, transformers says nothing and leaves the adapter out
+                import peft  # noqa: F401
+
         model = checkpoint.load_model(
             getattr(transformers, dialect.model_class), folder, placement, adapter_name=adapters.ADAPTER_NAME
         )
         dialect.fit(model)
         notes = []
-        if getattr(model.config, "has_lora_adapter", False):
+        if getattr(model.config, "has_lora_adapter", False) or getattr(model, "_hf_peft_config_loaded", False):
             # transformers loads it with the model where it is there, and runs without it where it is not.
             notes.append(adapters.settle(model, folder, ".", placement, progress))
         self._loaded = _Loaded(model.eval(), dialect, tuple(notes))

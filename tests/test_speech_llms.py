@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +14,21 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from runners.base import Cancelled, Clip, ModelLoadError, Placement, Prompt, RunnerSpec, TranscribeOptions, UnsupportedOption
+from runners.base import (
+    Cancelled,
+    Clip,
+    MissingPackage,
+    ModelLoadError,
+    Placement,
+    Prompt,
+    RunnerSpec,
+    TranscribeOptions,
+    UnsupportedOption,
+)
 from runners.catalogue.names import spec_for
 from runners.dialects import dialect
 from runners.dialects.dialect import Dialect, Templated
-from runners.networks import piecewise
+from runners.networks import checkpoint, piecewise
 from runners.speech_llms import _DIALECTS, SpeechLlm
 from tests import tiny_speech_llms as tiny
 from tests.tiny_checkpoints import Watcher, babble
@@ -287,6 +298,37 @@ def test_granites_adapter_is_merged_and_says_the_same(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="has no adapter") as refused:
         _loaded(tmp_path, "granite-speech")
     assert refused.value.fix
+
+
+def test_an_adapter_without_the_package_for_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("peft")
+    folder = tiny.granite_speech(tmp_path, adapter=True)
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MissingPackage, match="peft"):
+        _loaded(folder, "granite-speech")
+
+
+@pytest.mark.parametrize("family", tiny.BUILD)
+def test_its_layers_may_lie_on_several_devices(family: str, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are put on the CPU here; what matters is that every part has a place, and that it says the same."""
+    pytest.importorskip("accelerate")
+    subject = get(family)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (8_000_000_000, 80_000_000_000))
+    places: dict[str, Any] = {}
+    chosen = checkpoint._device_map
+
+    def on_the_cpu(*arguments: Any, **options: Any) -> dict[str, Any]:
+        places.update(chosen(*arguments, **options))
+        return dict.fromkeys(places, "cpu")
+
+    monkeypatch.setattr(checkpoint, "_device_map", on_the_cpu)
+    runner = SpeechLlm(subject.spec)
+    runner.load(subject.folder, Placement("cuda", "float32", spread=True), Watcher())
+    assert subject.spec.can_be_spread
+    assert sum("layers." in name for name in places) >= 2
+    assert all(any(name.startswith(f"{part}.") for part in places) for name, _ in subject.model.named_parameters())
+    assert runner.transcribe(CLIP, PLAIN, Watcher()).text == subject.hear().text
 
 
 def test_an_adapter_that_changes_nothing_is_refused(tmp_path: Path) -> None:
