@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from runners.decode import clock as clock
 
+NETWORK = "incl. network"
+"""Stands beside the RTF of what is served elsewhere: the way there and back is in it."""
+
 
 def percent(rate: float) -> str:
     """0.1176 -> "11.8 %". Not clamped: 1.5 -> "150.0 %"."""

@@ -49,6 +49,7 @@ class _Rated(NamedTuple):
     """Percent."""
     interval: Interval | None
     rtf: float | None
+    rtf_includes_network: bool
 
     @property
     def low(self) -> float:
@@ -66,7 +67,13 @@ def pictures(comparison: Comparison, view: SideBySide | None = None) -> tuple[Pi
         view: the transcripts held against the reference, where the caller has them already.
     """
     rated = _rated(
-        (column.contender.label, column.score, column.interval, column.result.rtf if column.result else None)
+        (
+            column.contender.label,
+            column.score,
+            column.interval,
+            column.result.rtf if column.result else None,
+            column.contender.spec.server is not None,
+        )
         for column in ordered(comparison)
     )
     drawn = (_speed(rated), _kinds(rated), times_picture(comparison, view))
@@ -75,17 +82,17 @@ def pictures(comparison: Comparison, view: SideBySide | None = None) -> tuple[Pi
 
 def pooled_pictures(rows: Iterable[Pooled]) -> tuple[Picture, ...]:
     """The same of several clips whose counts are pooled, but where in time errors are: that is each clip's own."""
-    rated = _rated((row.label, row.score, row.interval, row.rtf) for row in rows)
+    rated = _rated((row.label, row.score, row.interval, row.rtf, row.rtf_includes_network) for row in rows)
     return tuple(picture for picture in (_speed(rated), _kinds(rated)) if picture is not None)
 
 
-def _rated(columns: Iterable[tuple[str, Score | None, Interval | None, float | None]]) -> list[_Rated]:
+def _rated(columns: Iterable[tuple[str, Score | None, Interval | None, float | None, bool]]) -> list[_Rated]:
     """Those that have a rate, which is the same one for all."""
     found = []
-    for label, score, interval, rtf in columns:
+    for label, score, interval, rtf, includes_network in columns:
         rate = score.headline[1] if score is not None else None
         if score is not None and rate is not None:
-            found.append(_Rated(_short(label), score, 100 * rate, interval, rtf))
+            found.append(_Rated(_short(label), score, 100 * rate, interval, rtf, includes_network))
     return [each for each in found if each.score.unit == found[0].score.unit]
 
 
@@ -115,13 +122,16 @@ def _speed(rated: Sequence[_Rated]) -> Picture | None:
             line = {"arrowstyle": "-", "color": colour("soft"), "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
             axes.annotate("", (x, beside), (edge, y), xycoords="figure pixels", arrowprops=line)
         side = "right" if to_left else "left"
-        texts |= place_text(axes, f"label{number}", points[number][0].label, edge / WIDTH, y / height, ha=side, va="center")
+        rated_here = points[number][0]
+        said = rated_here.label + (f" ({figures.NETWORK})" if rated_here.rtf_includes_network else "")
+        texts |= place_text(axes, f"label{number}", said, edge / WIDTH, y / height, ha=side, va="center")
     texts |= place_text(axes, "x", "RTF: seconds of work a second of audio (left is faster)", 0.5, 6 / height, tone="soft")
     texts |= place_text(axes, "y", f"{name} (low is better)", 4 / WIDTH, (height - 10) / height, ha="left", tone="soft")
     says = "; ".join(
         f"{each.label}: {name} {figures.percent(each.rate / 100)}"
         + (f" ({figures.percent(each.low / 100)} to {figures.percent(each.high / 100)})" if each.interval else "")
         + f" at RTF {figures.rtf(rtf)}"
+        + (f" {figures.NETWORK}" if each.rtf_includes_network else "")
         for each, rtf in points
     )
     return _picture("speed", f"{name} against speed", figure, texts, says)

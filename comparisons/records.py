@@ -30,7 +30,8 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
     which the clip was cut for a system that hears only so much at once. ``interval`` is that of the rate that ``metric``
     puts first; ``agreement`` is there without a reference, and is no accuracy. ``key_terms_unsaid`` are those that the
     reference does not have. ``pairs`` are of two contenders each; ``mishap`` names the one whose one long mistake is most of
-    what differs, where that is why they can't be told apart.
+    what differs, where that is why they can't be told apart. ``rtf_includes_network`` is true for what is served elsewhere:
+    its seconds are those of the requests.
     """
     agreed = agreements(comparison)
     labels = {column.contender.name: column.contender.label for column in comparison.columns}
@@ -131,6 +132,7 @@ def _result(column: Column, agreement: float | None) -> dict[str, Any]:
         "agreement": agreement,
         "measures": _measures(column.measures) if column.measures is not None else None,
         "flags": [_flag(flag) for flag in column.measures.flags] if column.measures is not None else [],
+        "rtf_includes_network": spec.server is not None,
     }
 
 
@@ -176,6 +178,7 @@ def flat(comparison: Comparison) -> list[dict[str, Any]]:
         interval = result.pop("interval") or {}
         flags = [f"{flag['suspicion']}: {flag['text']}" for flag in result.pop("flags")]
         measured = result.pop("measures")
+        includes_network = result.pop("rtf_includes_network")
         name = result["contender"]
         row = {
             "source": whole["clip"]["source"],
@@ -192,6 +195,7 @@ def flat(comparison: Comparison) -> list[dict[str, Any]]:
             "reference_edited": reference.get("original") is not None if reference else None,
             "better_than": [_other(pair, name) for pair in whole["pairs"] if _verdict(pair, name) == "better"],
             "alike": [_other(pair, name) for pair in whole["pairs"] if _verdict(pair, name) == "alike"],
+            "rtf_includes_network": includes_network,
         }
         rows.append({key: _joined(key, value) for key, value in row.items()})
     return rows

@@ -71,7 +71,7 @@ def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
             "Words a minute": _rounded(column.measures.words_per_minute, 1, 0) if column.measures else None,
             "Reference": _cell(remarks.whence(comparison)),
             "Reason": _cell(result.error) if result else None,
-            "Notes": _cell("; ".join(remarks.remarks(column))) or None,
+            "Notes": _cell("; ".join([*remarks.remarks(column), *_network_remark(column)])) or None,
         }
         for comparison in _several(comparisons)
         for agreed in [agreements(comparison)]
@@ -81,6 +81,11 @@ def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
     frame = pandas.DataFrame(rows, columns=list(rows[0]) if rows else ["Clip", "System", "State"])
     counts = [name for name in ("S", "I", "D", "N") if name in frame]
     return frame.astype(dict.fromkeys(counts, "Int64"))
+
+
+def _network_remark(column: Column) -> list[str]:
+    is_served = column.contender.spec.server is not None and column.result is not None and column.result.rtf is not None
+    return [f"RTF {figures.NETWORK}"] if is_served else []
 
 
 def _kept(column: Column) -> str | None:
@@ -135,7 +140,9 @@ def environment() -> jinja2.Environment:
         device=figures.device,
         state_word=figures.state_word,
     )
-    made.globals.update(explained=measures.EXPLAINED, suspicions=measures.SUSPICIONS, method=align.METHOD)
+    made.globals.update(
+        network=figures.NETWORK, explained=measures.EXPLAINED, suspicions=measures.SUSPICIONS, method=align.METHOD
+    )
     return made
 
 

@@ -23,7 +23,12 @@ def to_table(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
         pooled = pooled_rows(several)
         rows = [["", "WER", "S I D of N", "CER", "RTF", "RTFx", "clips"]]
         rows += [
-            [_clean(row.label), *_rates(row.score, row.interval, row.rtf), f"{row.clips} of {len(several)}"] for row in pooled
+            [
+                _clean(row.label),
+                *_rates(row.score, row.interval, row.rtf, row.rtf_includes_network),
+                f"{row.clips} of {len(several)}",
+            ]
+            for row in pooled
         ]
         said = remarks.said_of_all(several, pooled)
         intervals = [row.interval for row in pooled if row.score is not None and row.score.headline[1] is not None]
@@ -50,7 +55,10 @@ def _clip_text(comparison: Comparison, by: Order) -> str:
         label, result = _clean(column.contender.label), column.result
         if column.state == "ok" and result is not None and result.transcript is not None:
             place = " ".join(part for part in (result.device and figures.device(result.device), result.dtype) if part)
-            rates = _rates(column.score, column.interval, result.rtf)
+            served = column.contender.spec.server
+            if served is not None:
+                place = served.name
+            rates = _rates(column.score, column.interval, result.rtf, served is not None)
             if agreed:
                 share = agreed.get(column.contender.name)
                 rates[:3] = [figures.percent(share) if share is not None else "–"]
@@ -59,7 +67,11 @@ def _clip_text(comparison: Comparison, by: Order) -> str:
                     label,
                     *rates,
                     figures.seconds(result.seconds) if result.seconds is not None else "",
-                    figures.seconds(result.load_seconds) if result.load_seconds is not None else "warm",
+                    figures.seconds(result.load_seconds)
+                    if result.load_seconds is not None
+                    else "warm"
+                    if served is None
+                    else "–",
                     place,
                     figures.bytes_(result.peak_memory) if result.peak_memory is not None else "",
                 ]
@@ -111,7 +123,7 @@ def _measured(column: Column) -> list[str]:
     return [" · ".join(parts)]
 
 
-def _rates(score: Score | None, interval: Interval | None, rtf: float | None) -> list[str]:
+def _rates(score: Score | None, interval: Interval | None, rtf: float | None, includes_network: bool = False) -> list[str]:
     """Cells WER, S I D of N, CER, RTF, RTFx; the interval stands behind the rate that it is of."""
     counts = ""
     if score is not None:
@@ -129,7 +141,7 @@ def _rates(score: Score | None, interval: Interval | None, rtf: float | None) ->
         rate("WER", score.wer if score else None),
         counts,
         rate("CER", score.cer if score else None),
-        figures.rtf(rtf) if rtf is not None else "–",
+        figures.rtf(rtf) + (f" {figures.NETWORK}" if includes_network else "") if rtf is not None else "–",
         figures.rtfx(rtf) if rtf is not None else "–",
     ]
 

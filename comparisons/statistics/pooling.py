@@ -25,6 +25,8 @@ class Pooled:
     """Σ seconds of work / Σ seconds of audio."""
     interval: Interval | None = None
     """Of ``score.headline``; None if it is too little speech to say."""
+    rtf_includes_network: bool = False
+    """True for what is served elsewhere."""
 
 
 def pooled_rows(comparisons: Sequence[Comparison]) -> list[Pooled]:
@@ -49,7 +51,8 @@ def pooled_rows(comparisons: Sequence[Comparison]) -> list[Pooled]:
         rtf = sum(work for work, _ in timed) / audio if audio else None
         aligned = [column.alignment for _, column in ran if column.alignment is not None]
         reach = interval(aligned) if whole is not None and aligned else None
-        rows.append(Pooled(name, here[0][1].contender.label, len(ran), whole, rtf, reach))
+        contender = here[0][1].contender
+        rows.append(Pooled(name, contender.label, len(ran), whole, rtf, reach, contender.spec.server is not None))
 
     def place(row: Pooled) -> tuple[bool, float]:
         rate = row.score.headline[1] if row.score else None
