@@ -19,6 +19,7 @@ from runners.base import (
     Contender,
     RunnerError,
     RunnerSpec,
+    Server,
     Transcript,
     TranscriptionResult,
 )
@@ -222,6 +223,26 @@ def test_many_that_cannot_run_stand_apart_and_those_with_one_reason_share_a_card
     assert apart.count(" disabled") == 6
     described = set(re.findall(r'aria-describedby="([^"]+)"', apart))
     assert described <= set(re.findall(r' id="([^"]+)"', apart))
+
+
+def test_the_hubs_addresses_are_links_and_nothing_else_is() -> None:
+    html = str(views.linked(f"Accept it at https://huggingface.co/google/gemma-3n, then {HOSTILE} http://elsewhere/x"))
+    assert 'href="https://huggingface.co/google/gemma-3n" target' in html
+    assert html.count("<a ") == html.count("href=") == 1
+    assert "img" not in Tags(html).names
+    one = Availability("skipped", "Gated.", "Accept it at https://huggingface.co/a/b-c.")
+    assert 'href="https://huggingface.co/a/b-c"' in views.absent([(spec(name), one) for name in "abcde"])
+
+
+def test_an_rtf_that_the_way_to_a_server_is_part_of_says_so() -> None:
+    shown = comparison("one", "two")
+    there = replace(shown.columns[1].contender.spec, server=Server("lab", "http://inside/v1"))
+    away = replace(shown.columns[1], contender=replace(shown.columns[1].contender, spec=there))
+    shown = after(replace(shown, columns=(shown.columns[0], away)), ok("one", "hello word"))
+    shown = after(shown, Finished(away.contender, replace(ok("two", "hello world").result, contender=away.contender)))
+    table = views.summary(shown, "chosen")
+    assert table.count("incl. network") == 1
+    assert "inside" not in table
 
 
 def test_the_machine_is_told_in_a_line() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -47,6 +47,8 @@ class Given:
     clip: gr.Audio
     added: gr.State
     """Names of the systems that this visitor added."""
+    look_again: Callable[[Any], None]
+    """Takes an event; each time, the cards are drawn as things are then."""
 
 
 def first_choice(desk: Desk) -> list[str]:
@@ -347,7 +349,11 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     results.wire(desk, clip, quiet)
     stop.click(cancel_all, queue=False, **quiet)
     results.board.stop(cancel_one, queue=False, **quiet)
-    return Given(clip, added)
+
+    def look_again(event: Any) -> None:
+        event(refresh_cards, [added], [cards, absent], **of_cards)
+
+    return Given(clip, added, look_again)
 
 
 def ways(rule: str, rate: str, language: str | None, reference: Reference | None) -> tuple[Normaliser, Metric]:

@@ -34,6 +34,12 @@ def clip_facts(html: str, elem_id: str = "es-clip", field: str = "es-audio", ope
     )
 
 
+CARDS = (
+    *("prompts.store.js", "picker.store.js", "models.open.js"),
+    *("picker.js", "cards.js", "cards.menu.js", "cards.start.js"),
+)
+
+
 def contender_cards(value: Mapping[str, Any]) -> gr.HTML:
     """Check boxes as cards, with search, filters and presets above them. Value: as ``ui.picker.value`` gives it; what comes
     from the browser is ``{"chosen": names of contenders}`` alone.
@@ -44,7 +50,7 @@ def contender_cards(value: Mapping[str, Any]) -> gr.HTML:
         dict(value),
         html_template='<fieldset class="es-set"><legend class="sr">Systems to compare</legend>'
         '<div class="es-find" hidden></div><div class="es-pick"></div></fieldset>',
-        js_on_load=script("prompts.store.js", "picker.store.js", "picker.js", "cards.js", "cards.menu.js", "cards.start.js"),
+        js_on_load=script(*CARDS),
         apply_default_css=False,
         elem_id="es-cards",
     )

@@ -62,7 +62,7 @@ def build_page(desk: Desk) -> gr.Blocks:
                 with gr.Tab("Prompts"):
                     prompts_panel()
                 with gr.Tab("Models"):
-                    models_tab(desk)
+                    given.look_again(models_tab(desk).landed)
         api(desk)
         page.load(probed, outputs=about, queue=False, show_progress="hidden", api_visibility="private")
         page.unload(left)

@@ -5,6 +5,7 @@ Names, transcripts, references, logs and file names come from visitors, models a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader
+from markupsafe import Markup, escape
 
 from comparisons import figures, report
 from comparisons.compare import Comparison, Order, ordered
@@ -30,6 +32,8 @@ ASSETS = Path(__file__).parent / "assets"
 
 FEW = 4
 """More cards of a kind than these leave the place before the button."""
+
+_HUB_PAGE = re.compile(r"(https://huggingface\.co/[\w./-]*[\w/-])", re.ASCII)
 
 SHOWN_WHOLE = 150
 """Words of a text of which all is shown, changed or not."""
@@ -85,6 +89,17 @@ def _by_reason(skipped: Iterable[tuple[RunnerSpec, Availability]]) -> list[dict[
     for spec, found in skipped:
         groups.setdefault((found.reason, found.fix), []).append(_card(spec, found))
     return [{"reason": reason, "fix": fix, "cards": cards} for (reason, fix), cards in groups.items()]
+
+
+def linked(text: str) -> Markup:
+    """A text in which the hub's addresses are links: where a licence is accepted is one press away."""
+    parts = [
+        Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(part, part.removeprefix("https://"))
+        if place % 2
+        else escape(part)
+        for place, part in enumerate(_HUB_PAGE.split(text))
+    ]
+    return Markup("").join(parts)
 
 
 def systems(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
@@ -309,10 +324,19 @@ def summary(comparison: Comparison, by: Order) -> str:
     frame = report.to_frame(comparison, by)
     names = [name for name in SUMMARY if name not in SOMETIMES or frame[name].notna().any()]
     rows = [
-        (row["System"], [None if value is None or value != value else value for value in (row[name] for name in names)])
-        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
+        (row["System"], [_cell(row[name], name == "RTF" and column.contender.spec.server is not None) for name in names])
+        for row, column in zip(
+            frame.astype(object).where(frame.notna(), None).to_dict("records"), ordered(comparison, by), strict=True
+        )
     ]
     return _template("summary.html").render(names=names, rows=rows, normaliser=comparison.normaliser.label)
+
+
+def _cell(value: Any, with_network: bool) -> Any:
+    """A value of the table, None for none; an RTF that the way to a server is part of says so."""
+    if value is None or value != value:
+        return None
+    return f"{value} {figures.NETWORK}" if with_network else value
 
 
 def progress(comparison: Comparison) -> str:
@@ -343,7 +367,9 @@ def _sound(clip: Clip) -> str:
 def _environment() -> Environment:
     shared = report.environment()
     loaders = [FileSystemLoader(ASSETS), *([shared.loader] if shared.loader else [])]
-    return shared.overlay(loader=ChoiceLoader(loaders))
+    made = shared.overlay(loader=ChoiceLoader(loaders))
+    made.filters = {**shared.filters, "linked": linked}
+    return made
 
 
 def _template(name: str) -> Any:

@@ -1,7 +1,7 @@
 // The contender cards: real check boxes in a field set, drawn from {rows, presets, chosen}; the value then holds the chosen
 // names alone. New rows with chosen null leave the ticks as they are: a visitor may have changed them since the server looked.
 // A system is a contender for each precision and each prompt picked on its card: "name+precision#template", or "name" alone
-// for its own. `store` and `made` come from prompts.store.js, `shelf` from picker.store.js, `finder` from picker.js.
+// for its own. `store` and `made`: prompts.store.js; `shelf`: picker.store.js; `finder`: picker.js; `openModels`: models.open.js.
 const list = element.querySelector(".es-pick");
 const TEMPLATE = /^[a-z0-9][a-z0-9-]{0,39}$/;
 const OWN_WORDING = "";
@@ -102,13 +102,13 @@ const able = (row, place) => {
     made("b", {}, row.label),
     made("span", { id }, row.facts, row.facts && made("br"), ...state, row.where),
   );
-  if (!row.takes_prompt && !row.precisions.length) return label;
+  if (!row.takes_prompt && !row.precisions.length && row.state !== "download") return label;
   const says = row.takes_prompt ? ["Prompt: ", made("span", { class: "es-told-now" }, "its own wording")] : [made("span", { class: "es-told-now" })];
   const told = made(
     "details",
     { class: row.takes_prompt ? "es-told" : "es-told es-told-quiet", "data-system": row.name },
-    made("summary", row.takes_prompt ? {} : { "aria-label": `Precision of ${row.label}`, title: "Precision" }, made("span", {}, ...says)),
-    made("div", { class: "es-told-menu", role: "group", "aria-label": `${row.takes_prompt ? "Prompts" : "Precisions"} for ${row.label}` }),
+    made("summary", row.takes_prompt ? {} : { "aria-label": `Choices for ${row.label}`, title: "Choices" }, made("span", {}, ...says)),
+    made("div", { class: "es-told-menu", role: "group", "aria-label": `${row.takes_prompt ? "Prompts" : "Choices"} for ${row.label}` }),
   );
   return made("div", { class: "es-asks" }, label, told);
 };
@@ -210,6 +210,7 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest?.("button");
   if (button?.dataset.preset !== undefined) ask(shelf.presets.find(({ name }) => name === button.dataset.preset).names);
   if (button?.dataset.clear) finder.clear();
+  if (button?.dataset.fetch) openModels(button.dataset.fetch);
   if (button?.matches(".es-show-all")) {
     const shown = boxes().length;
     isWhole = true;

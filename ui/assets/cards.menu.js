@@ -66,6 +66,10 @@ const fill = (told) => {
   const unscored = row.takes_prompt ? groups(false) : [];
   if (unscored.length) rows.push(made("details", { open: isOpen }, made("summary", {}, "Others, which are not scored"), made("div", {}, ...unscored)));
   if (row.precisions.length) rows.push(made("h3", {}, "Precision"), ...[AUTOMATIC, ...offeredPrecisions(row)].map((each) => precision(row, each)));
+  if (row.state === "download") {
+    const size = row.download_bytes === null ? "" : ` (${shelf.bytes(row.download_bytes)})`;
+    rows.push(made("button", { type: "button", class: "es-link", "data-fetch": row.name }, `Download it before it runs${size}`));
+  }
   menu.replaceChildren(...rows);
   menu.scrollTop = top;
   for (const [kind, name] of Object.entries(held ?? {})) menu.querySelector(`[data-${kind}="${CSS.escape(name)}"]`)?.focus({ preventScroll: true });
