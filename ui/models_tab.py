@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,10 +17,13 @@ from runners.here.kept import NotRemoved, as_plain, kept, remove, systems_of
 from runners.here.need import gigabytes
 from ui.components import script
 from ui.desk import Desk, Refused, said
-from ui.shelf import May, drawn, wanted
+from ui.shelf import May, Wanted, drawn, wanted
 
 TELL_SECONDS = 0.5
 """Between two steps that ``/download`` gives."""
+
+JUDGED_SECONDS = 5.0
+"""What is not here, and why it cannot be fetched, is looked at again after so long."""
 
 
 class Shelf:
@@ -36,6 +40,8 @@ class Shelf:
         )
         self._removed = 0
         self._removing = threading.Lock()
+        self._judged: tuple[float, int, list[Wanted]] | None = None
+        """When it was looked what is not here, and how often models had come and gone by then."""
 
     def shelf(self, asked: Any) -> dict[str, Any]:
         """Do what is asked and tell how things are.
@@ -55,17 +61,17 @@ class Shelf:
             except RunnerError as fault:
                 told = said(fault)
         downloads = self.queue.downloads()
+        landed = self._removed + sum(each.state == "done" for each in downloads)
         html = drawn(
             downloads,
             kept(self._settings.cache_folder),
-            wanted(self._desk.offers(), self._settings),
+            self._wanted(landed, anew=bool(told)),
             systems=systems_of(self._settings),
             loaded=self._in_use(),
             free_bytes=disk_free_bytes(hub.cache_folder()),
             settings=self._settings,
             may=self.may,
         )
-        landed = self._removed + sum(each.state == "done" for each in downloads)
         return {"html": html, "busy": self.queue.is_busy(), "said": told, "landed": landed}
 
     def models(self) -> list[dict[str, Any]]:
@@ -82,6 +88,13 @@ class Shelf:
             yield plain(now)
             if now.is_over:
                 return
+
+    def _wanted(self, landed: int, anew: bool) -> list[Wanted]:
+        """What is not here. It takes long to judge every system, and somebody who watches a download asks each second."""
+        now, known = time.monotonic(), self._judged
+        if anew or known is None or now - known[0] > JUDGED_SECONDS or known[1] != landed:
+            self._judged = known = (now, landed, wanted(self._desk.offers(), self._settings))
+        return known[2]
 
     def _do(self, what: str, name: str) -> str:
         if what == "remove":

@@ -23,6 +23,8 @@ _PIECE_BYTES = 1 << 20
 _ATTEMPTS = 6
 """In a row that bring nothing; then it is given up. The waits between them double from half a second: 15 s in all."""
 _FIRST_WAIT_SECONDS = 0.5
+_SILENT_SECONDS = 15.0
+"""Nothing came for so long: the connection is made anew. The client itself would wait for ever."""
 _LOOK_SECONDS = 0.2
 _AGAIN = frozenset({"TransportError", "ConnectionError", "_CutShort"})
 """Kinds of errors, by name, after which the same request may succeed; the client's own library has changed its names once."""
@@ -62,7 +64,7 @@ def fetch(file: LargeFile, stopped: threading.Event, tell: Callable[[int], None]
     """Fetch what is not here of one file; returns when it is here, whole.
 
     Args:
-        stopped: set it to stop; noticed with the next megabyte, or when the network has been silent for ten seconds.
+        stopped: set it to stop; noticed with the next megabyte, or when the network has been silent for a while.
         tell: gets the bytes that are here, again and again.
 
     Raises:
@@ -135,7 +137,8 @@ def _stream(file: LargeFile, start: int, stopped: threading.Event, tell: Callabl
     headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    with get_session().stream("GET", file.url, headers=headers, follow_redirects=True) as response:
+    session = get_session()
+    with session.stream("GET", file.url, headers=headers, follow_redirects=True, timeout=_SILENT_SECONDS) as response:
         hf_raise_for_status(response)
         here = start if response.status_code == 206 and _starts_at(response, start) else 0  # a server may send all of it
         with file.part.open("r+b" if here else "wb") as out:
