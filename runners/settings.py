@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     share: bool = False
     """Open a public gradio.live link."""
     runners: Names | None = None
-    """The systems offered, by name; None: the whole catalogue."""
+    """The systems offered, by name; None: all of Earshot's, and those of ``models`` and ``servers``."""
     extra_runners: Names = ()
     """Systems offered besides."""
     disabled_runners: Names = ()

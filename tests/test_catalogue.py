@@ -335,15 +335,12 @@ def test_what_is_served_is_named_with_its_server_or_without_where_that_is_clear(
         spec_for("openai:speech@lab+cuda", WARD)
 
 
-def test_runners_name_what_is_offered_of_earshots_own_and_the_files_rows_come_besides() -> None:
-    settings = WARD.model_copy(update={"runners": ("moonshine", "pocketsphinx", "whisper")})
-    assert [spec.name for spec in offered(settings)] == [
-        "moonshine",
-        "whisper",
-        "openai:a/b+int8@lab",
-        "openai:speech@lab",
-        "ctc:/models/ward",
-        "ctc+bfloat16",
+def test_where_runners_are_named_nothing_else_is_offered_but_by_its_labels() -> None:
+    settings = WARD.model_copy(update={"runners": ("whisper", "pocketsphinx", "openai:speech"), "extra_runners": ("ctc",)})
+    assert [(spec.name, spec.label) for spec in offered(settings)] == [
+        ("whisper", "House Whisper"),
+        ("openai:speech@lab", "speech on lab"),
+        ("ctc", "wav2vec 2.0 base"),
     ]
 
 

@@ -146,7 +146,7 @@ def test_what_is_served_is_listed_with_its_server(
     Path("earshot.toml").write_text(
         '[servers.lab]\nbase_url = "http://inside/v1"\n[[servers.lab.models]]\nmodel = "a/b"\n', encoding="utf-8"
     )
-    assert main(["--runners", "pocketsphinx"]) == 0
+    assert main(["--runners", "pocketsphinx,openai:a/b"]) == 0
     listed = capsys.readouterr().out
     assert "openai:a/b@lab  available  lab" in listed
     assert "inside" not in listed

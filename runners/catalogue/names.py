@@ -135,14 +135,13 @@ def check_family(spec: RunnerSpec, model_type: str | None, architectures: tuple[
 
 
 def offered(settings: Settings) -> tuple[RunnerSpec, ...]:
-    """The systems that these settings offer, in order, each once.
+    """The systems that these settings offer, in order, each once: those that ``runners`` names, or all rows there are.
 
     Raises:
         UnknownRunner: a name in ``runners``, ``extra_runners``, ``disabled_runners`` or ``models`` is not known, or none is
             offered; with the place where that name stands.
     """
     known = rows(settings)
-    by_name = {row.name: row for row in known}
 
     def named(field: str, names: Sequence[str]) -> list[RunnerSpec]:
         return [_of_setting(name, known, settings, (field, place)) for place, name in enumerate(names)]
@@ -150,10 +149,7 @@ def offered(settings: Settings) -> tuple[RunnerSpec, ...]:
     if settings.runners is None:
         specs = [spec for spec in known if spec.family != SCRIPTED]
     else:
-        served = [row for row in known if row.server is not None]
-        own = [by_name[_find(model.name, known, settings).name] for model in settings.models if not model.hidden]
-        added = [spec for spec in own if all(spec.name != row.name for row in RUNNERS)]
-        specs = [*named("runners", settings.runners), *served, *added]
+        specs = named("runners", settings.runners)
     specs += named("extra_runners", settings.extra_runners)
     named("disabled_runners", settings.disabled_runners)  # one that is misspelt would switch nothing off
     hidden = {_find(model.name, known, settings).name for model in settings.models if model.hidden}
@@ -198,7 +194,7 @@ def _model_named(name: str, known: tuple[RunnerSpec, ...], settings: Settings | 
     family = family.strip()
     if family == servers.FAMILY:
         return _served(rest, known, settings)
-    default = next((spec for spec in known if spec.family == family and spec.is_default), None)
+    default = next((spec for spec in known if spec.family == family and spec.is_default and not _asks(spec)), None)
     if default is None:
         raise _unknown_family(family, known)
     if not colon:
