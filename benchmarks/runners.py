@@ -5,7 +5,7 @@ A first run through the runner is watched: which clips its feature extractor was
 them, is the plain call: features, ``generate`` for as many tokens, the ids decoded. Transducers, whose loop is our own, stand
 against their processor and ``generate``. Both are timed turn by turn.
 
-Networks are the random ones of the tests, made ``width`` times as wide where the family's configuration allows it; the others
+Networks are the random ones of the tests, made many times as wide where the family's configuration allows it; the others
 stay a few numbers wide, PyTorch has next to nothing to compute in them, and our share is as large as it can be. The clip is
 lengthened until a plain call takes long enough to be timed. Processor time is compared, on one thread: other programs on the
 machine have no part in it.
@@ -37,6 +37,7 @@ from typing import Any
 from benchmarks.tables import seconds, show
 from runners.base import Clip, Placement, TranscribeOptions
 from runners.catalogue.names import spec_for
+from tests.tiny_checkpoints import babble
 
 TARGET = 1.05
 START_TARGET = 1.3
@@ -44,7 +45,8 @@ CALL_SECONDS = 0.5
 """A clip is lengthened until a plain call takes so long, or until it is ``LONGEST_SECONDS`` long."""
 FIRST_SECONDS = 10.0
 LONGEST_SECONDS = 80.0
-WIDTH = 64
+WIDTHS = (16, 64)
+OPTIONS = TranscribeOptions(word_times=False)
 _WIDTHS = """
 hidden_size intermediate_size d_model encoder_ffn_dim decoder_ffn_dim ffn_dim head_dim decoder_hidden_size output_dim
 hidden_dim output_hidden_size conv_dim prompt_intermediate_size speech_encoder_intermediate_size encoder_hidden_size
@@ -99,7 +101,11 @@ class _Prefill:
 
 
 def main(
-    rounds: int = 5, names: tuple[str, ...] = (), most_seconds: float = LONGEST_SECONDS, width: int = WIDTH, starts: bool = True
+    rounds: int = 5,
+    names: tuple[str, ...] = (),
+    most_seconds: float = LONGEST_SECONDS,
+    widths: tuple[int, ...] = WIDTHS,
+    starts: bool = True,
 ) -> None:
     """Print both tables.
 
@@ -107,7 +113,7 @@ def main(
         rounds: timed turns of each, after one that warms up.
         names: cases of the tests, such as "parakeet-tdt"; all if empty.
         most_seconds: of the clip.
-        width: how many times as wide as the tests' the networks are.
+        widths: how many times as wide as the tests' the networks may be; the least of them that takes long enough.
         starts: time the starts of children too.
     """
     import torch
@@ -125,14 +131,7 @@ def main(
             continue
         with tempfile.TemporaryDirectory() as folder:
             built = case.build(Path(folder) / "tiny")
-            wide = Path(folder) / "wide"
-            times = 1
-            with contextlib.suppress(Exception):  # whatever a family's code says of a width that it does not like
-                widened(built, wide, width)
-                rows.append((name, f"x{width}", *_compared(case.family, wide, rounds, most_seconds)))
-                times = width
-            if times == 1:
-                rows.append((name, "x1", *_compared(case.family, built, rounds, most_seconds)))
+            rows.append(_row(name, case.family, built, rounds, most_seconds, widths))
             print(".", end="", flush=True, file=sys.stderr)
         gc.collect()
     show(
@@ -180,37 +179,62 @@ def _times(width: Any, times: int) -> Any:
     return width * times if isinstance(width, int) else width
 
 
-def _compared(family: str, folder: Path, rounds: int, most_seconds: float) -> tuple[str, ...]:
-    from tests.tiny_checkpoints import babble
+def _row(name: str, family: str, tiny: Path, rounds: int, most_seconds: float, widths: tuple[int, ...]) -> tuple[str, ...]:
+    """Measure a family at the least of the widths at which a clip of moderate length takes long enough."""
+    runner, times = None, 1
+    for width in widths:
+        wide = tiny.with_name(f"wide{width}")
+        try:
+            widened(tiny, wide, width)
+            runner, times = _loaded(family, wide), width
+            plain = _plain(runner, family, babble(FIRST_SECONDS))
+            if _spent(plain) >= CALL_SECONDS / 2:
+                break
+        except Exception:  # whatever a family's code says of a width that it does not like
+            break
+    return name, f"x{times}", *_compared(runner or _loaded(family, tiny), family, rounds, most_seconds)
 
+
+def _loaded(family: str, folder: Path) -> Any:
     spec = spec_for(f"{family}:{folder}")
     module, _, kind = spec.target.partition(":")
     runner = getattr(importlib.import_module(module), kind)(spec)
     runner.load(folder, Placement(), _Quiet())
-    options = TranscribeOptions(word_times=False)
+    return runner
+
+
+def _plain(runner: Any, family: str, clip: Clip) -> Callable[[], Any]:
+    return _plain_transducer(runner, clip) if family in TRANSDUCERS else _watched(runner, clip, OPTIONS).again
+
+
+def _spent(call: Callable[[], Any]) -> float:
+    """Processor seconds of a call."""
+    started = time.process_time()
+    call()
+    return time.process_time() - started
+
+
+def _compared(runner: Any, family: str, rounds: int, most_seconds: float) -> tuple[str, ...]:
     length = FIRST_SECONDS
     while True:
         clip = babble(length)
-        plain = _plain_transducer(runner, clip) if family in TRANSDUCERS else _watched(runner, clip, options).again
+        plain = _plain(runner, family, clip)
         plain()
-        started = time.process_time()
-        plain()
-        if time.process_time() - started >= CALL_SECONDS or length >= most_seconds:
+        if _spent(plain) >= CALL_SECONDS or length >= most_seconds:
             break
         length = min(2 * length, most_seconds)
 
     def ours() -> None:
-        runner.transcribe(clip, options, _Quiet())
+        runner.transcribe(clip, OPTIONS, _Quiet())
 
     bare: list[float] = []
     through: list[float] = []
     for turn in range(rounds + 1):
         calls = [(plain, bare), (ours, through)]
         for call, times in calls if turn % 2 else reversed(calls):  # neither always goes first
-            started = time.process_time()
-            call()
+            spent = _spent(call)
             if turn:
-                times.append(time.process_time() - started)
+                times.append(spent)
     runner.unload()
     ratio = median(mine / theirs for mine, theirs in zip(through, bare, strict=True))
     return f"{length:.0f} s", seconds(bare), seconds(through), f"{ratio:.2f}"
