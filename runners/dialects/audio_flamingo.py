@@ -47,6 +47,8 @@ def load(weights: Path, placement: Placement, progress: Progress) -> Hearing:
     hearing.require_shape(
         weights, parts.extractor, config.audio_config.num_mel_bins, 2 * int(config.audio_config.max_source_positions)
     )
+    encoder = parts.model.model.audio_tower
+    encoder.forward = partial(hearing.by_groups, encoder.forward)
     network = hearing.network(parts, weights, config.audio_token_id, ends=("<|im_end|>", "<|im_start|>"), silent=())
     mark = str(parts.tokenizer.convert_ids_to_tokens(config.audio_token_id))
     template = ChatTemplate(weights, parts.tokenizer, mark)

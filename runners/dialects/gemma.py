@@ -45,6 +45,8 @@ def load(weights: Path, placement: Placement, progress: Progress, *, is_fourth: 
     config = parts.model.config
     if config.audio_config is None:
         raise ModelLoadError(f"{weights} holds a Gemma that does not hear.", "Choose one with an audio encoder (E2B or E4B).")
+    audio = config.audio_config
+    hearing.require_shape(weights, parts.extractor, audio.subsampling_conv_channels[0] if is_fourth else audio.input_feat_size)
     text_of = parts.tokenizer.convert_ids_to_tokens
     mark = str(text_of(config.audio_token_id))
     begin, end = str(text_of(config.boa_token_id)), str(text_of(config.eoa_token_index if is_fourth else config.eoa_token_id))
@@ -59,8 +61,8 @@ def load(weights: Path, placement: Placement, progress: Progress, *, is_fourth: 
         windows = hearing.windows(samples, WINDOW_SECONDS)
         counts = [tokens_of_fourth(len(each)) if is_fourth else int(config.audio_soft_tokens_per_image) for each in windows]
         sound = hearing.sound(parts.model, windows, sum(counts), partial(_features, parts.extractor, windows))
-        audio = [f"{lines}{begin}{mark * each}{end}{lines}" for each in counts]
-        return Wire(tuple(template.ids(turns, audio)), sound)
+        heard = [f"{lines}{begin}{mark * each}{end}{lines}" for each in counts]
+        return Wire(tuple(template.ids(turns, heard)), sound)
 
     return Hearing(
         network,

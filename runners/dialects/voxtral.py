@@ -54,6 +54,8 @@ def load(weights: Path, placement: Placement, progress: Progress) -> Hearing:
         raise ModelLoadError(f"{weights} does not fit together: {wrong}.", "Fetch the checkpoint's own tekken.json.")
     audio = parts.model.config.audio_config
     hearing.require_shape(weights, parts.extractor, audio.num_mel_bins, 2 * int(audio.max_source_positions))
+    encoder = parts.model.model.audio_tower
+    encoder.forward = partial(hearing.by_groups, encoder.forward)
     network = hearing.network(
         parts, weights, vocabulary[_AUDIO], ends=(_END, _ASK), silent=(_AUDIO_START, _TRANSCRIBE, _ASKED, _START)
     )

@@ -161,7 +161,10 @@ def _outline(auto_class: Any, weights: Path, dtype: Any) -> Any:
     from accelerate import init_empty_weights
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+    # A class of its own knows which part of a nested configuration is its; an auto class has none.
+    kind = getattr(auto_class, "config_class", None) or AutoConfig
+    options = {} if kind is not AutoConfig else {"trust_remote_code": False}
+    config = kind.from_pretrained(weights, local_files_only=True, **options)
     build = getattr(auto_class, "from_config", None) or auto_class._from_config
     with init_empty_weights():
         outline = build(config, dtype=dtype)

@@ -18,6 +18,8 @@ from runners.networks.generation import Network, Sound, Wire
 from runners.networks.languages import language_name
 
 Samples = NDArray[np.float32]
+WINDOWS_AT_ONCE = 4
+"""An encoder of Whisper's size takes half a gigabyte for so many windows of 30 s in float32; for half an hour, eight."""
 SHORTEST_SAMPLES = 1600
 """0.1 s: a shorter piece is filled up with silence, since encoders that halve their frames some times have none left."""
 
@@ -141,6 +143,24 @@ def sound(model: Any, pieces: Sequence[Samples], tokens: int, inputs: Callable[[
         digest.update(len(piece).to_bytes(8, "little"))
         digest.update(np.ascontiguousarray(piece).data)
     return Sound(digest.hexdigest(), tokens, lambda progress: beside(model, inputs(progress)))
+
+
+def by_groups(forward: Callable[..., Any], features: Any, **rest: Any) -> Any:
+    """An encoder over ``features`` (windows, …), some windows at a time: they know nothing of each other.
+
+    ``forward`` is the encoder's own; what in ``rest`` has a row a window is cut with them.
+    """
+    import torch
+
+    made = []
+    for first in range(0, len(features), WINDOWS_AT_ONCE):
+        some = slice(first, first + WINDOWS_AT_ONCE)
+        cut = {name: value[some] if isinstance(value, torch.Tensor) else value for name, value in rest.items()}
+        made.append(forward(features[some], **cut))
+    whole = made[0]
+    if len(made) > 1:
+        whole.last_hidden_state = torch.cat([each.last_hidden_state for each in made])
+    return whole
 
 
 def beside(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from runners.base import RunnerSpec
+from runners.base import Dtype, RunnerSpec
 from runners.catalogue.rows.kinds import MB, TORCH_DEVICES, TORCH_QUANTISED, Heard
 
 HEARD: Mapping[str, Heard] = MappingProxyType(
@@ -42,7 +42,7 @@ HEARD: Mapping[str, Heard] = MappingProxyType(
             "a Gemma 3n or Gemma 4 model",
             model_types=("gemma3n", "gemma4"),
             formats=("safetensors",),
-            layers_share=0.38,
+            layers_share=0.38,  # the rest is embeddings, those of each layer for each token above all
             cached_numbers=20_480,  # 20 of 30 layers keep their own, keys and values, 2 heads of 256
         ),
         "audio-flamingo": Heard(
@@ -79,6 +79,7 @@ def _chat(
     longest_prompt_seconds: float,
     longest_transcribed_seconds: float,
     audio_tokens_per_second: float,
+    dtypes: tuple[Dtype, ...] = TORCH_QUANTISED,
 ) -> RunnerSpec:
     return RunnerSpec(
         family=family,
@@ -91,7 +92,7 @@ def _chat(
         license=license_,
         requires=("transformers", "torch", "accelerate"),
         size_bytes=megabytes * MB,
-        dtypes=TORCH_QUANTISED,
+        dtypes=dtypes,
         devices=TORCH_DEVICES,
         gated=gated,
         can_choose_language=languages is None or len(languages) > 1,
@@ -226,6 +227,7 @@ ROWS: tuple[RunnerSpec, ...] = (
         longest_prompt_seconds=2400,
         longest_transcribed_seconds=30,
         audio_tokens_per_second=13,
+        dtypes=("float32", "bfloat16", "float16"),  # its experts are no matrices of the kind that bitsandbytes rounds
     ),
     _gemma("google/gemma-3n-E2B-it", "Gemma 3n E2B", 5439, 10_880, "LicenseRef-Gemma", 6.25, gated=True),
     _gemma("google/gemma-3n-E4B-it", "Gemma 3n E4B", 7850, 15_700, "LicenseRef-Gemma", 6.25, gated=True),
