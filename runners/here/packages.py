@@ -59,7 +59,7 @@ def refuse_missing(spec: RunnerSpec, requires: tuple[str, ...], purpose: str = "
             _refuse_platform(spec, requirement.package)
             missing.append((requirement.package, text))
             continue
-        version = version_of(requirement.package)
+        version = version_of(requirement.package) if requirement.bounds else None  # reading it takes a millisecond
         if version is not None and not requirement.allows(version):
             raise MissingPackage(
                 f"{requirement.package} {version} is installed; {spec.label} needs {text}.", f'pip install "{text}"'
