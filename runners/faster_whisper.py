@@ -8,6 +8,7 @@ mode; both skip what its voice activity detection takes for silence.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -219,6 +220,7 @@ def _converted(weights: Path, placement: Placement, progress: Progress) -> Path:
         ) as scratch:
             made = Path(scratch) / "model"
             _convert(weights, made, placement.dtype)
+            (made / "made_of.json").write_text(json.dumps({"folder": str(weights), "dtype": placement.dtype}), encoding="utf-8")
             progress.check()
             try:
                 made.rename(kept)

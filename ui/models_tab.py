@@ -13,7 +13,7 @@ from runners.base import RunnerError
 from runners.here import hub
 from runners.here.download_queue import Download, DownloadQueue
 from runners.here.downloadable import disk_free_bytes
-from runners.here.kept import NotRemoved, as_plain, kept, remove, systems_of
+from runners.here.kept import NotRemoved, as_plain, clear_leftovers, kept, remove, systems_of
 from runners.here.need import gigabytes
 from ui.components import script
 from ui.desk import Desk, Refused, said
@@ -61,7 +61,7 @@ class Shelf:
             except RunnerError as fault:
                 told = said(fault)
         downloads = self.queue.downloads()
-        landed = self._removed + sum(each.state == "done" for each in downloads)
+        landed = self._removed + self.queue.fetched
         html = drawn(
             downloads,
             kept(self._settings.cache_folder),
@@ -120,6 +120,7 @@ class Shelf:
             raise Refused("Visitors do not remove models here.", "Ask whoever runs this page.")
         kind, _, title = name.partition(" ")
         with self._removing:
+            clear_leftovers(self._settings.cache_folder)
             each = next((each for each in kept(self._settings.cache_folder) if (each.kind, each.name) == (kind, title)), None)
             if each is None:
                 raise NotRemoved(f"{title} is not here any more.", "Nothing is left to do.")

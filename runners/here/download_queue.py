@@ -88,6 +88,12 @@ class DownloadQueue:
         self._changed = threading.Condition()
         self._worker: threading.Thread | None = None
         self._closed = False
+        self._fetched = 0
+
+    @property
+    def fetched(self) -> int:
+        """How many models have been fetched so far."""
+        return self._fetched
 
     def add(self, spec: RunnerSpec) -> Download:
         """Put a download at the end of the queue; one that is there already stays where it is.
@@ -200,6 +206,7 @@ class DownloadQueue:
                 elif ended is None:
                     self._end(entry, "failed", f"The process that fetched {entry.download.name} ended early.", "Try again.")
                 elif ended.get("ended") == "done":
+                    self._fetched += 1
                     self._end(entry, "done")
                 else:
                     self._end(entry, "failed", str(ended.get("error")), ended.get("fix"))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from gradio_client import Client
 from playwright.sync_api import Locator, Page, expect
 
@@ -107,6 +108,19 @@ def test_models_are_found_by_their_words(visit: Visit) -> None:
     page.get_by_role("button", name="Clear").click()
     expect(page.locator(".es-model[data-words]:visible")).not_to_have_count(0)
     expect(search(page)).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_is_wrong_with_the_tab(visit: Visit, scheme: str) -> None:
+    page = visit(color_scheme=scheme)
+    models(page)
+    found = Axe().run(page, "#es-models").response["violations"]
+    serious = [
+        (each["id"], [node["html"][:160] for node in each["nodes"][:3]])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+    assert not serious
 
 
 def test_a_phone_shows_the_models_without_scrolling_sideways(visit: Visit) -> None:
