@@ -35,7 +35,7 @@ from runners.base import (
     UnsupportedOption,
     Word,
 )
-from runners.networks import checkpoint, word_times
+from runners.networks import checkpoint, cross_attention, word_times
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Tried in turn until a window's text is neither looping nor improbable. This and the three limits below: the paper's
@@ -432,26 +432,20 @@ def _segments(loaded: _Loaded, pieces: list[_Piece], words: list[Word], at: int,
 
 def _time_words(loaded: _Loaded, encoded: Any, language: str | None, tokens: list[int], at: int, samples: int) -> list[Word]:
     """Time a window's words: one pass of the decoder over its finished text, and the attention of the alignment heads."""
-    import torch
-
-    model = loaded.model
     prompt = [loaded.start]
     if loaded.languages and language is not None and loaded.transcribe is not None:
         prompt += [loaded.languages[language], loaded.transcribe]
-    room = int(model.config.max_target_positions) - len(prompt) - 2
+    room = int(loaded.model.config.max_target_positions) - len(prompt) - 2
     groups = word_times.words_of(tokens, lambda part: _raw_text(loaded, part), language)
-    ids = torch.tensor([[*prompt, loaded.no_timestamps, *tokens[:room], loaded.end]], device=model.device)
-    attention, logits = _attend(loaded, encoded, ids)  # (heads, tokens, frames), (tokens, vocabulary)
-    chosen = logits.softmax(-1)[torch.arange(ids.shape[1] - 1), ids[0, 1:]][len(prompt) : -1].cpu()  # (text tokens,)
-    frames = max(1, -(-samples // loaded.samples_per_frame))
-    attention = attention[..., :frames]
-    attention = (attention - attention.mean(-2, keepdim=True)) / (attention.std(-2, keepdim=True, unbiased=False) + 1e-8)
-    width = int(getattr(model.config, "median_filter_width", 7))
-    if frames > width:
-        padded = torch.nn.functional.pad(attention, (width // 2, width // 2), mode="reflect")
-        attention = padded.unfold(-1, width, 1).median(-1).values
-    # The row of a token is where it is read; the token itself was chosen one row earlier.
-    begins = word_times.warp(attention.mean(0)[len(prompt) : -1].cpu().numpy())  # (text tokens + 1,)
+    begins, chosen = cross_attention.follow(
+        loaded.model,
+        loaded.alignment_heads,
+        encoded,
+        before=[*prompt, loaded.no_timestamps],
+        text=tokens[:room],
+        end=loaded.end,
+        frames=max(1, -(-samples // loaded.samples_per_frame)),
+    )
     seconds = (at + np.minimum(begins * loaded.samples_per_frame, samples)) / SAMPLE_RATE
     return [
         Word(text, float(seconds[first]), float(seconds[last]), float(chosen[first:last].mean()))
@@ -459,35 +453,6 @@ def _time_words(loaded: _Loaded, encoded: Any, language: str | None, tokens: lis
         else Word(text)
         for text, first, last in groups
     ]
-
-
-def _attend(loaded: _Loaded, encoded: Any, ids: Any) -> tuple[Any, Any]:
-    """Return the alignment heads' cross-attention (heads, tokens, frames) and the logits (tokens, vocabulary), float32.
-
-    The attention is taken from the layers as they run, so that one layer's is held at a time; only PyTorch's plain
-    ("eager") attention gives it at all.
-    """
-    import torch
-
-    rows: dict[tuple[int, int], Any] = {}
-    layers = loaded.model.get_decoder().layers
-    hooks = []
-    for number in {layer for layer, _ in loaded.alignment_heads}:
-        wanted = [head for layer, head in loaded.alignment_heads if layer == number]
-
-        def keep(_: Any, __: Any, output: Any, number: int = number, wanted: list[int] = wanted) -> None:
-            for head in wanted:
-                rows[number, head] = output[1][0, head].float()
-
-        hooks.append(layers[number].encoder_attn.register_forward_hook(keep))
-    loaded.model.set_attn_implementation("eager")
-    try:
-        logits = loaded.model(encoder_outputs=encoded, decoder_input_ids=ids, use_cache=False).logits[0].float()
-    finally:
-        loaded.model.set_attn_implementation("sdpa")
-        for hook in hooks:
-            hook.remove()
-    return torch.stack([rows[head] for head in loaded.alignment_heads]), logits
 
 
 def _raw_text(loaded: _Loaded, tokens: list[int]) -> str:
