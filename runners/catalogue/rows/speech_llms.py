@@ -106,6 +106,10 @@ def _qwen3(model: str, label: str, millions: int) -> RunnerSpec:
 
 
 _QWEN3 = "en zh yue ar cs da de el es fa fi fr hi hu id it ja ko mk ms nl pl pt ro ru sv th tl tr vi"
+_VIBEVOICE = (
+    "en zh es pt de ja ko fr ru id sv it he nl pl no tr th ar hu ca cs da fa af hi fi et aa el ro vi bg is sl sk lt sw uk kl "
+    "lv hr ne sr tl yi ms ur mn hy jv"
+)
 _GRANITE_3 = ("en", "fr", "de", "es", "pt")
 
 ROWS: tuple[RunnerSpec, ...] = (
@@ -126,7 +130,7 @@ ROWS: tuple[RunnerSpec, ...] = (
     replace(
         _llm("glm-asr", "zai-org/GLM-ASR-Nano-2512", "GLM-ASR Nano", 2257, "MIT"),
         is_default=True,
-        languages=("en", "zh", "yue"),  # seventeen in all, the others unnamed in text
+        languages=("en", "zh", "yue"),  # seventeen in all; its card names these
         longest_transcribed_seconds=30,
         audio_tokens_per_second=12.5,
     ),
@@ -134,7 +138,7 @@ ROWS: tuple[RunnerSpec, ...] = (
         _llm("vibevoice-asr", "microsoft/VibeVoice-ASR-HF", "VibeVoice-ASR", 8330, "MIT"),
         is_default=True,
         requires=("transformers", "torch", "accelerate", "soxr"),
-        languages=None,  # more than fifty, nowhere listed
+        languages=tuple(_VIBEVOICE.split()),
         longest_transcribed_seconds=3600,
         audio_tokens_per_second=7.5,
     ),
