@@ -269,3 +269,24 @@ def test_what_a_name_asks_for_wins_over_the_settings(name: str, placed: tuple[st
 )
 def test_what_a_name_asks_for_in_vain_is_refused_and_not_replaced(name: str, reason: str, fix: str) -> None:
     skipped(availability(spec_for(name), machine(free_gb=16), ONLINE), reason, fix)
+
+
+@pytest.mark.parametrize(
+    ("stored", "computes", "asked", "dtype"),
+    [
+        ("bfloat16", True, "", "bfloat16"),
+        ("bfloat16", False, "", "float32"),  # it would be slow
+        ("float32", True, "", "float32"),  # it would lose what the weights hold
+        ("bfloat16", True, "+float32", "float32"),
+        ("float32", True, "+bfloat16", "bfloat16"),
+    ],
+)
+def test_a_cpu_computes_in_the_half_precision_that_weights_are_stored_in_if_it_can(
+    stored: str, computes: bool, asked: str, dtype: str, tmp_path: Path
+) -> None:
+    weights = safetensors(("BF16" if stored == "bfloat16" else "F32", 1000))
+    folder = checkpoint(tmp_path / "w", {"model.safetensors": weights}, model_type="whisper")
+    here = machine()
+    cpu = replace(here.devices[-1], has_bfloat16=computes)
+    found = availability(spec_for(f"whisper:{folder}{asked}"), replace(here, devices=(cpu,)), ONLINE)
+    assert found.placement.dtype == dtype

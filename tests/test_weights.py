@@ -181,6 +181,16 @@ def test_an_index_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
         read_weights(folder)
 
 
+def test_what_most_of_it_is_stored_in_is_known(tmp_path: Path) -> None:
+    half = {"model.safetensors": safetensors(("BF16", 400), ("F32", 100))}
+    assert read_weights(checkpoint(tmp_path / "half", half)).is_bfloat16
+    single = {"model.safetensors": safetensors(("BF16", 100), ("F32", 400))}
+    assert not read_weights(checkpoint(tmp_path / "single", single)).is_bfloat16
+    assert not read_weights(checkpoint(tmp_path / "other", {"model.safetensors": safetensors(("F16", 400))})).is_bfloat16
+    told = checkpoint(tmp_path / "told", {"pytorch_model.bin": bytes(4000)}, dtype="bfloat16")
+    assert read_weights(told).is_bfloat16
+
+
 @pytest.mark.parametrize(("stored", "bits"), [("float16", 16), ("torch.float32", 32), (None, None)])
 def test_pytorch_files_have_a_size_and_what_the_configuration_says(tmp_path: Path, stored: str, bits: int | None) -> None:
     found = read_weights(checkpoint(tmp_path, {"pytorch_model.bin": bytes(4000)}, torch_dtype=stored))

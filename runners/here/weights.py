@@ -82,6 +82,8 @@ class Weights:
     """Of those, how many lie in a language model's layers; None if unknown or none do."""
     cached_numbers: int | None = None
     """Numbers that a token takes in a language model's key-value cache; None if unknown, or if it has no such cache."""
+    is_bfloat16: bool = False
+    """Most of it is stored in bfloat16; False where nothing says so."""
     context_tokens: int | None = None
     """The longest context, if ``config.json`` says so; configurations leave out what is their class's default."""
 
@@ -101,6 +103,8 @@ class Header:
     """Elements of the tensors in a language model's layers."""
     projections: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Rows and columns of the attention matrices in those layers, by name."""
+    bfloat16_bytes: int = 0
+    """Of the tensors, what is stored in bfloat16."""
 
 
 def is_folder(model: str) -> bool:
@@ -194,7 +198,7 @@ def read_safetensors_header(path: Path) -> Header:
         if size < 8 or length > min(LARGEST_HEADER_BYTES, size - 8):
             raise UnreadableWeights(f"holds a damaged or incomplete {path.name}")
         head = _json(file.read(length), path.name)
-    parameters = tensor_bytes = last_byte = layers_parameters = 0
+    parameters = tensor_bytes = last_byte = layers_parameters = bfloat16_bytes = 0
     projections: dict[str, tuple[int, int]] = {}
     for name, tensor in head.items():
         if name == "__metadata__":
@@ -208,6 +212,7 @@ def read_safetensors_header(path: Path) -> Header:
             raise UnreadableWeights(f"holds a damaged {path.name}")
         last_byte = max(last_byte, end)
         tensor_bytes += end - start
+        bfloat16_bytes += end - start if tensor["dtype"] == "BF16" else 0
         elements = (end - start) * 8 // bits
         parameters += elements
         if in_layers(name):
@@ -219,7 +224,7 @@ def read_safetensors_header(path: Path) -> Header:
         raise UnreadableWeights(f"holds only part of {path.name}")
     if tensor_bytes > last_byte:  # tensors may not overlap
         raise UnreadableWeights(f"holds a damaged {path.name}")
-    return Header(parameters, tensor_bytes, layers_parameters, projections)
+    return Header(parameters, tensor_bytes, layers_parameters, projections, bfloat16_bytes)
 
 
 def read_model_type(path: Path) -> tuple[str | None, tuple[str, ...]]:
@@ -250,9 +255,11 @@ def _read(folder: Path, names: set[str]) -> Weights:
         layers_parameters = sum(head.layers_parameters for head in heads) or None
         cached_numbers = _cached_numbers({name: shape for head in heads for name, shape in head.projections.items()})
         stored_bits = 8 * tensor_bytes / parameters if parameters else None
+        is_bfloat16 = 2 * sum(head.bfloat16_bytes for head in heads) > tensor_bytes
     else:
         stored = str(config.get("dtype") or config.get("torch_dtype")).removeprefix("torch.")
         stored_bits = {"float32": 32.0, "float16": 16.0, "bfloat16": 16.0}.get(stored)
+        is_bfloat16 = stored == "bfloat16"
     return Weights(
         folder=folder,
         format=kind,
@@ -263,6 +270,7 @@ def _read(folder: Path, names: set[str]) -> Weights:
         architectures=architectures,
         layers_parameters=layers_parameters,
         cached_numbers=cached_numbers,
+        is_bfloat16=is_bfloat16,
         context_tokens=_count(_text_part(config), "max_position_embeddings"),
     )
 
