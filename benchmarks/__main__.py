@@ -12,7 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
-PARTS = ("scoring", "startup", "overhead", "isolation", "memory", "phi4")
+PARTS = ("scoring", "startup", "overhead", "isolation", "memory", "phi4", "precision", "runners")
 
 
 def main() -> int:
@@ -60,6 +60,15 @@ def main() -> int:
         from benchmarks import phi4
 
         phi4.main(wanted.size, wanted.rounds)
+    if "precision" in parts:
+        from benchmarks import precision
+
+        shared = [os.environ.get(name) for name in ("EARSHOT_TEST_WEIGHTS", "EARSHOT_TEST_CLIPS")]
+        precision.main(wanted.rounds, *(Path(folder) if folder else None for folder in shared))
+    if "runners" in parts:
+        from benchmarks import runners
+
+        runners.main(wanted.rounds)
     return 0
 
 
