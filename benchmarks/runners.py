@@ -132,7 +132,7 @@ def main(
         with tempfile.TemporaryDirectory() as folder:
             built = case.build(Path(folder) / "tiny")
             rows.append(_row(name, case.family, built, rounds, most_seconds, widths))
-            print(".", end="", flush=True, file=sys.stderr)
+            print("  ".join(rows[-1]), flush=True, file=sys.stderr)  # the table comes after minutes
         gc.collect()
     show(
         "A clip through Earshot's runner, against transformers asked plainly in the same process",
