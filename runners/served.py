@@ -96,6 +96,9 @@ class Served:
             raise ModelLoadError(f"{self._spec.label} has no server.", "Name it in earshot.toml: [servers.lab].")
         self.unload()
         self._connection = Connection(self._spec, self._spec.server)
+        # What is imported for the first request must not count as the system's time.
+        flac(np.zeros(0, np.float32))
+        self._connection.warm_up()
 
     def unload(self) -> None:
         """End the connections."""
@@ -220,7 +223,7 @@ class Served:
                 break
             tell(text)
         endings: dict[Ended, tuple[str, ...]] = {"limit": (f"it was stopped after {most_tokens} tokens",)}
-        return Piece(text, notes=(*telling.notes(), *endings.get(telling.ended, ())))
+        return Piece(text, language=options.language, notes=(*telling.notes(), *endings.get(telling.ended, ())))
 
     def _answered(
         self,

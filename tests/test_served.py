@@ -210,6 +210,13 @@ def test_a_prompted_transcription_sends_wav_and_words_and_no_format_of_a_model_s
         assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (16_000, 1, len(CLIP.samples))
 
 
+def test_a_model_of_one_language_may_be_told_it(server: FaultServer) -> None:
+    spec = row(server.base_url, "chat", languages=("de",))
+    check_options(spec, TranscribeOptions(language="de"))
+    server.answers = [streamed(delta("Guten Tag.", "stop"))]
+    assert hear(spec, language="de").language == "de"
+
+
 def test_a_conversation_hears_the_clip_once_in_its_first_question_and_says_what_it_took(server: FaultServer) -> None:
     usage = {"prompt_tokens": 40, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 32}}
     server.answers = [streamed(delta("It is "), delta("clear."), delta(reason="length"), {"choices": [], "usage": usage})]

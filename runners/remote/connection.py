@@ -76,6 +76,12 @@ class Connection:
         """A job begins: its seconds are counted anew."""
         self.paused_seconds, self.pauses = 0.0, 0
 
+    def warm_up(self) -> None:
+        """Have the client import what its requests need."""
+        for requests in (self._client.audio.transcriptions, self._client.chat.completions):
+            _ = requests.with_streaming_response
+        self._client.platform_headers()
+
     def ask(self, send: Send, progress: Progress) -> Generator[streams.Event, None, None]:
         """Make a request and yield the events of its answer as they come.
 

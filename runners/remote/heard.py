@@ -13,18 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runners.base import Segment, Word
+from runners.networks.languages import NAMES
 from runners.networks.piecewise import Piece
 from runners.remote.faults import Wording
 from runners.remote.streams import Event, Garbled
-
-_NAMES = """
-    afrikaans af arabic ar armenian hy azerbaijani az belarusian be bosnian bs bulgarian bg catalan ca chinese zh croatian hr
-    czech cs danish da dutch nl english en estonian et finnish fi french fr galician gl german de greek el hebrew he hindi hi
-    hungarian hu icelandic is indonesian id italian it japanese ja kannada kn kazakh kk korean ko latvian lv lithuanian lt
-    macedonian mk malay ms marathi mr maori mi nepali ne norwegian no persian fa polish pl portuguese pt romanian ro
-    russian ru serbian sr slovak sk slovenian sl spanish es swahili sw swedish sv tagalog tl tamil ta thai th turkish tr
-    ukrainian uk urdu ur vietnamese vi welsh cy cantonese yue
-"""
 
 
 @dataclass
@@ -114,7 +106,5 @@ def _language(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     name = value.strip().lower()
-    parts = _NAMES.split()
-    names = dict(zip(parts[::2], parts[1::2], strict=True))
-    code = names.get(name) or name.replace("_", "-").partition("-")[0]
-    return code if code in names.values() else None
+    code = name.replace("_", "-").partition("-")[0]
+    return code if code in NAMES else next((each for each, english in NAMES.items() if english.lower() == name), None)
