@@ -104,10 +104,9 @@ class DownloadQueue:
         if not comes_from_hub(spec):
             raise UnsupportedOption(f"{spec.label} needs no download.", "Just run it.")
         name = name_of(spec)
-        with self._changed:
-            there = self._entries.get(name)
-            if there is not None and not there.download.is_over:
-                return there.download
+        there = self.get(name)
+        if there is not None and not there.is_over:
+            return there
         refuse_download(spec, self._settings, left_to_download(spec))
         with self._changed:
             if self._closed:
@@ -115,12 +114,14 @@ class DownloadQueue:
             waiting = sum(not entry.download.is_over for entry in self._entries.values())
             if waiting >= MOST_WAITING:
                 raise UnsupportedOption(f"{MOST_WAITING} downloads wait already.", "Wait for one to end, or cancel one.")
-            self._entries.pop(name, None)  # so that it comes last
-            self._entries[name] = _Entry(Download(name, spec))
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="downloads", daemon=True)
-                self._worker.start()
-            self._changed.notify_all()
+            entry = self._entries.get(name)
+            if entry is None or entry.download.is_over:  # else somebody else was quicker
+                self._entries.pop(name, None)  # so that it comes last
+                self._entries[name] = _Entry(Download(name, spec))
+                if self._worker is None:
+                    self._worker = threading.Thread(target=self._work, name="downloads", daemon=True)
+                    self._worker.start()
+                self._changed.notify_all()
         return self[name]
 
     def __getitem__(self, name: str) -> Download:

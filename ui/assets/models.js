@@ -9,6 +9,7 @@ let busy = false;
 let sure = null; // the row of which somebody was asked whether it may go
 let landed = null; // how many downloads and removals there have been
 let asking = 0;
+let acting = 0; // what a person did is answered before it is asked again how things are
 
 const made = (html) => {
   const box = document.createElement("div");
@@ -67,12 +68,16 @@ const draw = ({ html, busy: isBusy, said, landed: count }) => {
 };
 
 const ask = async (asked) => {
+  if (!asked.do && acting) return;
+  if (asked.do) acting += 1;
   const mine = ++asking;
   try {
     const answer = await server.told(asked);
     if (mine === asking && answer) draw(answer);
   } catch {
     if (asked.do) say("Earshot does not answer. Is it still running? Reload the page when it is.");
+  } finally {
+    if (asked.do) acting -= 1;
   }
 };
 
