@@ -234,6 +234,16 @@ def test_prompts_are_compared_like_models(client: Client, clip: Path, echo: str,
     assert (summary["task"], summary["scored"], summary["wer"]) == ("summarization", False, None)
 
 
+def test_who_cannot_translate_is_skipped_by_name(client: Client, clip: Path) -> None:
+    compared = client.predict(
+        handle_file(str(clip)), runners="pocketsphinx", reference="one two", translate_to="de", api_name="/compare"
+    )
+    (told,) = compared["results"]
+    assert told["status"] == "skipped"
+    assert "does not translate" in told["error"]
+    assert (told["scored"], told["wer"]) == (False, None)
+
+
 @pytest.mark.parametrize(
     ("template", "values", "says"),
     [

@@ -233,6 +233,16 @@ def test_only_a_transcription_is_scored_whatever_becomes_of_the_reference(task: 
     assert names(ordered(comparison, "wer")) == ["alpha", "prompted#mine"]  # what has no rate comes after what has one
 
 
+def test_a_translation_is_no_transcript_of_what_was_said() -> None:
+    who = replace(A, options=TranscribeOptions(translate_to="en"))
+    comparison = folded(begin(clip(), [who, B]), ok(who, "red green blue white"), ok(B, "red"))
+    assert column(comparison, who).score is None
+    assert column(comparison, who).not_scored == "not scored: a translation"
+    assert {mark.kind for mark in column(comparison, who).marks} == {"plain"}
+    assert comparison.pairs == ()
+    assert names(ordered(comparison, "wer")) == ["beta", "alpha"]
+
+
 def test_a_models_own_words_are_flagged_and_stay_in_text_and_score() -> None:
     who = told("transcription")
     text = "Sure, here is the transcription: red green blue white"

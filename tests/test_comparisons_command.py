@@ -256,6 +256,14 @@ def test_a_system_that_takes_no_prompt_is_skipped_by_name(folder: Path) -> None:
     assert "takes no prompt" in json.loads(out)["results"][0]["error"]
 
 
+def test_who_cannot_translate_is_skipped_by_name(folder: Path) -> None:
+    code, out, _ = command(folder, "hello.wav", "--runners", "moonshine", "--translate-to", "de", "--format", "json")
+    assert code == 3
+    (told,) = json.loads(out)["results"]
+    assert "does not translate" in told["error"]
+    assert told["scored"] is False
+
+
 def test_when_all_are_skipped_the_exit_code_is_3(folder: Path) -> None:
     code, out, _ = command(folder, "hello.wav", "--runners", FAILS, "--format", "json")
     assert code == 3
