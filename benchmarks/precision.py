@@ -12,8 +12,9 @@ time in bfloat16 by time in float32:
     36 clips of real speech  none is written otherwise (Moonshine tiny, and the Whisper and wav2vec 2.0 that know digits)
 
 So a CPU that has the instructions computes in bfloat16 by itself where the weights are stored in it; weights stored in
-float32 stay in it unless ``+bfloat16`` is asked for. Compiling all of Whisper small's writing was stopped after seven
-minutes, longer than a session hears clips with one model: Earshot compiles nothing.
+float32 stay in it unless ``+bfloat16`` is asked for. Two layers of Whisper small took 121 s to compile and then wrote in
+0.90 of the time, which pays after 290 clips; a static cache alone took 1.17 of it. Neither pays within a session, so
+Earshot does neither.
 """
 
 from __future__ import annotations
