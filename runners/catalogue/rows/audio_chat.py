@@ -43,7 +43,7 @@ HEARD: Mapping[str, Heard] = MappingProxyType(
             model_types=("gemma3n", "gemma4"),
             formats=("safetensors",),
             layers_share=0.38,  # the rest is embeddings, those of each layer for each token above all
-            cached_numbers=20_480,  # 20 of 30 layers keep their own, keys and values, 2 heads of 256
+            cached_numbers=20_480,  # Gemma 3n: 20 of 30 layers keep their own, keys and values, 2 heads of 256; Gemma 4: fewer
         ),
         "audio-flamingo": Heard(
             "an Audio Flamingo 3 model",
@@ -154,7 +154,7 @@ def _gemma(
         megabytes,
         license_,
         None,  # the cards name no list: some 35 languages in all, more or less well
-        is_default=model == "google/gemma-3n-E2B-it",
+        is_default=model == "google/gemma-4-E2B-it",
         gated=gated,
         translates_to=_GEMMA_LANGUAGES,
         longest_prompt_seconds=600,
