@@ -32,7 +32,7 @@ from runners.base import (
 from runners.networks import checkpoint
 from runners.networks.generation import endings
 from runners.networks.own_generate import generated
-from runners.networks.piecewise import Piece, hear_in_pieces
+from runners.networks.piecewise import Piece, hear_in_pieces, now_and_then
 from runners.networks.seamless_codes import SEAMLESS_CODES
 
 SHORTEST_SECONDS = 0.5
@@ -189,7 +189,7 @@ def _hear(
         loaded.model,
         inputs,
         progress,
-        said=lambda ids: say(_text(loaded, ids[before:])),
+        said=now_and_then(lambda ids: say(_text(loaded, ids[before:]))),
         max_new_tokens=most,
     )
     ids = (output.sequences if hasattr(output, "sequences") else output)[0].tolist()

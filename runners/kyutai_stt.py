@@ -29,7 +29,7 @@ from runners.base import (
 )
 from runners.networks import checkpoint, word_times
 from runners.networks.own_generate import generated
-from runners.networks.piecewise import Piece, hear_in_pieces
+from runners.networks.piecewise import Piece, hear_in_pieces, now_and_then
 
 FAMILY = "kyutai-stt"
 MODEL_TYPE = "kyutai_speech_to_text"
@@ -136,7 +136,7 @@ def _hear(loaded: _Loaded, samples: NDArray[np.float32], progress: Progress, say
     made = loaded.extractor(soxr.resample(samples, SAMPLE_RATE, rate), sampling_rate=rate, return_tensors="pt")
     # In float32 whatever the decoder's precision: it is the codec that hears it.
     sound = {name: made[name].to(model.device) for name in ("input_values", "padding_mask") if name in made}
-    output = generated(model, {}, progress, said=lambda ids: say(_text(loaded, ids[1:])), **sound)
+    output = generated(model, {}, progress, said=now_and_then(lambda ids: say(_text(loaded, ids[1:]))), **sound)
     ids = (output.sequences if hasattr(output, "sequences") else output)[0, 1:].tolist()  # a text token a frame
     return Piece(_text(loaded, ids), _words(loaded, ids, len(samples) / SAMPLE_RATE))
 

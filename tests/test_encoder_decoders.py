@@ -127,52 +127,6 @@ def test_seamless_writes_what_its_own_call_writes(folders: dict[str, Path]) -> N
     assert len(set(texts.values())) > 1
 
 
-def test_kyutai_writes_what_its_own_processor_and_model_write(folders: dict[str, Path]) -> None:
-    import soxr
-    from transformers import (
-        AutoTokenizer,
-        KyutaiSpeechToTextFeatureExtractor,
-        KyutaiSpeechToTextForConditionalGeneration,
-        KyutaiSpeechToTextProcessor,
-    )
-
-    folder, clip = folders["kyutai-stt"], tiny.babble(4)
-    processor = KyutaiSpeechToTextProcessor(
-        KyutaiSpeechToTextFeatureExtractor.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    )
-    model = KyutaiSpeechToTextForConditionalGeneration.from_pretrained(folder, dtype="float32")
-    output = model.generate(**processor(audio=soxr.resample(clip.samples, 16_000, 24_000), sampling_rate=24_000))
-    wanted = processor.batch_decode(output, skip_special_tokens=True)[0].strip()
-    heard = hear(loaded("kyutai-stt", folder), clip)
-    assert heard.text == wanted
-    assert [word.text for word in heard.words] == heard.text.split()
-
-
-def test_kyutai_times_words_by_the_frame_they_come_in_less_the_delay(folders: dict[str, Path]) -> None:
-    from runners import kyutai_stt
-
-    runner = loaded("kyutai-stt", folders["kyutai-stt"])
-    assert isinstance(runner, KyutaiStt)
-    state = runner._loaded
-    assert state is not None
-    word = state.tokenizer.convert_tokens_to_ids(tiny_models.WORDS[0])
-    # Nothing for 20 frames of 80 ms, a boundary and a word; after ten more another, without a boundary. Delay: 0.75 s.
-    ids = [3] * 20 + [0, word] + [3] * 10 + [word] + [3] * 30
-    first, second = kyutai_stt._words(state, ids, 6.0)
-    assert first.start == pytest.approx(20 * 0.08 - 0.75)
-    assert first.end == pytest.approx(22 * 0.08 - 0.75 + 1.0 if 22 * 0.08 + 1 < 32 * 0.08 else 32 * 0.08 - 0.75)
-    assert second.start == pytest.approx(32 * 0.08 - 0.75)
-    assert second.end == pytest.approx(33 * 0.08 - 0.75 + 1.0)
-    [last] = kyutai_stt._words(state, [3] * 20 + [0, word], 1.0)
-    assert last.end == 1.0
-
-
-def test_a_decoder_in_half_precision_leaves_the_codec_in_single(folders: dict[str, Path]) -> None:
-    runner = KyutaiStt(spec_for(f"kyutai-stt:{folders['kyutai-stt']}"))
-    runner.load(folders["kyutai-stt"], Placement("cpu", "bfloat16"), tiny.Watcher())
-    assert hear(runner, tiny.babble(2)).text
-
-
 @pytest.mark.parametrize("name", TOLD)
 def test_a_language_is_assumed_where_nobody_says_and_a_note_says_so(folders: dict[str, Path], name: str) -> None:
     runner = loaded(name, folders[name])

@@ -114,6 +114,19 @@ def _teller(before: str, progress: Progress) -> Callable[[str], None]:
     return tell
 
 
+def now_and_then(tell: Callable[[list[int]], None]) -> Callable[[list[int]], None]:
+    """Passes token ids on a few times a second: turning all of them into text after each token would take quadratic time."""
+    due = time.monotonic() + PARTIAL_EVERY_SECONDS
+
+    def told(ids: list[int]) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            tell(ids)
+            due = time.monotonic() + PARTIAL_EVERY_SECONDS
+
+    return told
+
+
 def _later(timed: times.Timed, seconds: float) -> times.Timed:
     return replace(
         timed,
