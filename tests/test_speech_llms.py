@@ -17,6 +17,7 @@ import pytest
 from runners.base import (
     Cancelled,
     Clip,
+    Dtype,
     MissingPackage,
     ModelLoadError,
     Placement,
@@ -427,6 +428,15 @@ def test_a_cancel_in_the_middle_leaves_it_usable(get: Get) -> None:
         with pytest.raises(Cancelled):
             subject.hear(watcher=Watcher(cancel_at=at))
     assert subject.hear().text == expected
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("family", tiny.BUILD)
+def test_it_runs_in_half_precision(family: str, dtype: Dtype, get: Get) -> None:
+    subject = get(family)
+    runner = SpeechLlm(subject.spec)
+    runner.load(subject.folder, Placement("cpu", dtype), Watcher())
+    assert isinstance(runner.transcribe(babble(1.5), PLAIN, Watcher()).text, str)
 
 
 def _copied(subject: Subject, folder: Path) -> Path:
