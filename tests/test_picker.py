@@ -17,7 +17,7 @@ from ui import picker
 from ui.compare_tab import first_choice
 from ui.desk import Desk
 from ui.lookout import Lookout
-from ui.options import Asked
+from ui.options import Wishes
 
 
 def spec(family: str = "a", **facts: Any) -> RunnerSpec:
@@ -78,13 +78,13 @@ def test_a_deployers_choice_is_ticked_first() -> None:
     assert first_choice(Desk(settings, object(), Lookout())) == ["whisper", "moonshine"]  # type: ignore[arg-type]
 
 
-def told(one: RunnerSpec, asked: Asked) -> TranscribeOptions:
+def told(one: RunnerSpec, asked: Wishes) -> TranscribeOptions:
     (contender,) = asked.told([Contender(one)])
     return contender.options
 
 
 def test_a_language_is_told_to_who_can_be_told_and_left_to_who_finds_it_out() -> None:
-    german = Asked.of({"language": "de"})
+    german = Wishes.of({"language": "de"})
     assert told(spec(languages=("de", "en"), can_choose_language=True), german).language == "de"
     assert told(spec(languages=("de", "en")), german).language is None  # it finds it out, as the page says
     assert told(spec(languages=None), german).language is None
@@ -96,7 +96,7 @@ def test_a_language_is_told_to_who_can_be_told_and_left_to_who_finds_it_out() ->
 
 def test_options_reach_every_contender_with_its_prompt() -> None:
     prompt = Prompt("verbatim", "transcription", "Write.")
-    (contender,) = Asked.of({"translate_to": "en", "word_times": False}).told(
+    (contender,) = Wishes.of({"translate_to": "en", "word_times": False}).told(
         [Contender(spec(), TranscribeOptions(prompt=prompt))]
     )
     assert contender.options == TranscribeOptions(prompt=prompt, translate_to="en", word_times=False)
@@ -105,8 +105,8 @@ def test_options_reach_every_contender_with_its_prompt() -> None:
 
 @pytest.mark.parametrize("sent", [None, 7, [], "en", {}, {"language": 3}, {"language": "<b>", "translate_to": ["en"]}])
 def test_a_browser_may_send_anything(sent: Any) -> None:
-    assert Asked.of(sent) == Asked()
+    assert Wishes.of(sent) == Wishes()
 
 
 def test_a_samples_language_is_known_where_nobody_can_be_told_it() -> None:
-    assert Asked.of({"language": "", "spoken": "de"}) == Asked(None, "de")
+    assert Wishes.of({"language": "", "spoken": "de"}) == Wishes(None, "de")

@@ -26,7 +26,7 @@ from ui.ask_tab import export
 from ui.compare_tab import asked
 from ui.conversations import NoConversation
 from ui.desk import MOST_REPEATS, Desk, Refused, said
-from ui.options import Asked
+from ui.options import Wishes
 
 FORMS = ("md", "json")
 """What a conversation can be had as."""
@@ -58,7 +58,7 @@ def api(desk: Desk) -> None:
             if repeat != int(repeat) or not 1 <= repeat <= MOST_REPEATS:
                 raise Refused(f"A clip is not heard {repeat:g} times.", f"Choose 1 to {MOST_REPEATS}.")
             given = _object(values)
-            wished = Asked(language or None, language or None, translate_to or None, is_binding=True)
+            wished = Wishes(language or None, language or None, translate_to or None, is_binding=True)
             idle = unused(given, names, desk.templates())
             heard, contenders = asked(desk, clip, reference, wished, names, values=given)
             if idle:

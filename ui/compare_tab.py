@@ -20,7 +20,7 @@ from runners.catalogue.contenders import split_name
 from ui import picker, references, views
 from ui.components import absent_cards, clip_facts, contender_cards, options_field, selection_line, status_line
 from ui.desk import LONGEST_REFERENCE, Desk, Refused, said
-from ui.options import Asked
+from ui.options import Wishes
 from ui.prompts_panel import own_in, values_in
 from ui.references import Filled, current, reference_field
 from ui.results import Results, Seen, beside
@@ -220,7 +220,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         reference = current(text, filled)
         try:
             wanted = key_terms_in(named)
-            heard, contenders = asked(desk, path, text, Asked.of(wished), chosen_in(value), own_in(kept), values_in(kept))
+            heard, contenders = asked(desk, path, text, Wishes.of(wished), chosen_in(value), own_in(kept), values_in(kept))
         except RunnerError as fault:
             yield {status: said(fault)}
             return
@@ -372,7 +372,7 @@ def asked(
     desk: Desk,
     path: str | None,
     text: str,
-    wished: Asked,
+    wished: Wishes,
     names: Sequence[str],
     own: Sequence[Mapping[str, Any]] = (),
     values: Mapping[str, str] = MappingProxyType({}),

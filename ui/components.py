@@ -72,7 +72,7 @@ def selection_line() -> gr.HTML:
 def options_field() -> gr.HTML:
     """What the chosen systems are asked for: language, translation, word times; what none of them can is not there.
 
-    Value: as ``ui.options.Asked.of`` reads it. An update with some of its fields changes these alone.
+    Value: as ``ui.options.Wishes.of`` reads it. An update with some of its fields changes these alone.
     """
     return gr.HTML(
         {},

@@ -13,7 +13,7 @@ _CODE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8})*")
 
 
 @dataclass(frozen=True)
-class Asked:
+class Wishes:
     """The value of ``ui.components.options_field``."""
 
     language: str | None = None
@@ -26,11 +26,11 @@ class Asked:
     """True refuses a system that cannot be told the language; False leaves one that understands it to find it out."""
 
     @staticmethod
-    def of(value: Any) -> Asked:
+    def of(value: Any) -> Wishes:
         """A browser may send anything; what is no code counts as none."""
         given = value if isinstance(value, Mapping) else {}
         language = _code(given.get("language"))
-        return Asked(
+        return Wishes(
             language,
             language or _code(given.get("spoken")),
             _code(given.get("translate_to")),
