@@ -76,9 +76,9 @@ def clip(folder: Path) -> Path:
     return tone(folder / "a <b> clip.wav")
 
 
-def test_five_endpoints_and_no_more_are_public(client: Client) -> None:
+def test_seven_endpoints_and_no_more_are_public(client: Client) -> None:
     offered = set(client.view_api(return_format="dict")["named_endpoints"])
-    assert offered == {"/compare", "/runners", "/ask", "/export", "/templates"}
+    assert offered == {"/compare", "/runners", "/ask", "/export", "/templates", "/models", "/download"}
     assert not client.view_api(return_format="dict")["unnamed_endpoints"]
 
 
