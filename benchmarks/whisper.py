@@ -1,7 +1,7 @@
 """Five minutes of speech with Whisper: Earshot's two routes beside what they stand on, turn by turn in one run.
 
-``python -m benchmarks.whisper [--weights FOLDER] [--clip FILE --reference TEXTFILE] [--rounds N]``. ``FOLDER`` is a
-transformers Whisper folder; by default ``whisper-digits`` of ``EARSHOT_TEST_WEIGHTS``, which hears spoken digits alone, with
+``python -m benchmarks.whisper [--weights FOLDER] [--clip FILE --reference TEXTFILE] [--rounds N] [--only TEXT]``.
+``FOLDER`` is a transformers Whisper folder; by default ``whisper-digits`` of ``EARSHOT_TEST_WEIGHTS``, which hears spoken digits alone, with
 its short test clips put one after another, with half a second between them, until they fill five minutes. Each is one
 process, one thread; every round runs all of them in turn.
 
@@ -56,8 +56,11 @@ class System:
     text: str = ""
 
 
-def main(weights: Path | None = None, clip: Clip | None = None, rounds: int = 3) -> int:
-    """Print the table; returns 1 where the bound is not kept, 0 else, also where there is nothing to measure with."""
+def main(weights: Path | None = None, clip: Clip | None = None, rounds: int = 3, only: str = "") -> int:
+    """Print the table of the systems with ``only`` in their names.
+
+    Returns 1 where the bound is not kept, 0 else, also where there is nothing to measure with.
+    """
     named = os.environ.get("EARSHOT_TEST_WEIGHTS")
     if weights is None and named and (Path(named) / "whisper-digits").is_dir():
         weights = Path(named) / "whisper-digits"
@@ -70,7 +73,7 @@ def main(weights: Path | None = None, clip: Clip | None = None, rounds: int = 3)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as cache:
         os.environ.setdefault("EARSHOT_CACHE_FOLDER", cache)
-        systems = _systems(weights)
+        systems = [each for each in _systems(weights) if only in each.name]
         for system in systems:  # what is made on first use is made now
             system.hear(_head(clip))
         for _ in range(rounds):
@@ -79,9 +82,12 @@ def main(weights: Path | None = None, clip: Clip | None = None, rounds: int = 3)
                 system.text = system.hear(clip)
                 system.runs.append(time.perf_counter() - begun)
                 system.worked.append(time.process_time() - busy)
-                print(f"  {system.name}: {system.runs[-1]:.1f} s, processor {system.worked[-1]:.1f} s", flush=True)
-    normalise = normaliser("basic")  # Whisper's own joins digits into numbers
-    rates = {system.name: score(str(clip.reference), system.text, normalise)[0].wer or 0.0 for system in systems}
+                print(
+                    f"  {system.name}: {system.runs[-1]:.1f} s, processor {system.worked[-1]:.1f} s, "
+                    f"{100 * _rate(clip, system.text):.1f} % wrong",
+                    flush=True,
+                )
+    rates = {system.name: _rate(clip, system.text) for system in systems}
     show(
         f"Whisper, {clip.seconds:.0f} s of {clip.source}, {rounds} rounds",
         ["", "seconds", "RTF", "processor", "word error rate"],
@@ -108,6 +114,11 @@ def _is_kept(systems: list[System], rates: dict[str, float]) -> bool:
     equal = [each for each in systems if rates[each.name] <= best + EQUAL_POINTS / 100]
     ours = [median(each.worked) for each in equal if each.is_earshot]
     return bool(ours) and min(ours) <= SLACK * min(median(each.worked) for each in equal)
+
+
+def _rate(clip: Clip, text: str) -> float:
+    # Whisper's own normaliser joins spoken digits into numbers.
+    return score(str(clip.reference), text, normaliser("basic"))[0].wer or 0.0
 
 
 def _head(clip: Clip) -> Clip:
@@ -257,6 +268,7 @@ if __name__ == "__main__":
     parser.add_argument("--clip", type=Path)
     parser.add_argument("--reference", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", metavar="TEXT", help="systems with this in their names")
     asked = parser.parse_args()
     own = None
     if asked.clip is not None:
@@ -264,4 +276,4 @@ if __name__ == "__main__":
             parser.error("--clip needs --reference, a file with its true text")
         text = asked.reference.read_text(encoding="utf-8")
         own = decode(asked.clip, max_seconds=3600, max_bytes=1_000_000_000, reference=text)
-    sys.exit(main(asked.weights, own, asked.rounds))
+    sys.exit(main(asked.weights, own, asked.rounds, asked.only))
