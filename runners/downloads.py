@@ -16,12 +16,12 @@ from collections.abc import Sequence
 
 from runners.base import RunnerError, RunnerSpec
 from runners.catalogue.names import spec_for
-from runners.here import hub, hub_fetch
-from runners.here.download_queue import SPEED_SECONDS, name_of
-from runners.here.downloadable import comes_from_hub, disk_free_bytes, left_to_download, refuse_download
-from runners.here.kept import Kept, NotRemoved, as_plain, clear_leftovers, kept, remove, systems_of
 from runners.here.need import gigabytes
-from runners.here.pace import progress
+from runners.hub import cache, fetch
+from runners.hub.downloadable import comes_from_hub, disk_free_bytes, left_to_download, refuse_download
+from runners.hub.kept import Kept, NotRemoved, as_plain, clear_leftovers, kept, remove, systems_of
+from runners.hub.pace import progress
+from runners.hub.queue import SPEED_SECONDS, name_of
 from runners.settings import Settings, SettingsError, read_settings
 from runners.terminal import StatusLine, plain
 
@@ -67,11 +67,11 @@ def _fetch(spec: RunnerSpec, settings: Settings) -> int:
         if not comes_from_hub(spec):
             line.say(f"{spec.label} needs no download.")
             return 0
-        if hub.cached_folder(spec.model or "", spec.revision, spec.folders) is not None:
+        if cache.cached_folder(spec.model or "", spec.revision, spec.folders) is not None:
             line.say(f"{name_of(spec)} is here already.")
             return 0
         refuse_download(spec, settings, left_to_download(spec))
-        folder = hub_fetch.download(spec, line)
+        folder = fetch.download(spec, line)
         line.say(f"{name_of(spec)} is in {folder}")
         return 0
     except RunnerError as error:
@@ -130,10 +130,10 @@ def _list(settings: Settings, *, as_json: bool) -> int:
     if there:
         rows = ("  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in cells)
         sys.stdout.write("\n".join(rows) + "\n\n")
-    free_bytes = disk_free_bytes(hub.cache_folder())
+    free_bytes = disk_free_bytes(cache.cache_folder())
     free = f", {gigabytes(free_bytes)} are free on the disk" if free_bytes is not None else ""
     taken = f"{gigabytes(sum(each.size_bytes for each in there))} of models" if there else "There are no models"
-    sys.stdout.write(f"{taken} in {plain(str(hub.cache_folder()))}{free}.\n")
+    sys.stdout.write(f"{taken} in {plain(str(cache.cache_folder()))}{free}.\n")
     return 0
 
 

@@ -29,11 +29,11 @@ from runners.base import (
     Transcript,
     UnsupportedOption,
 )
+from runners.dialects.seamless_m4t import SEAMLESS_CODES
 from runners.networks import checkpoint
 from runners.networks.generation import endings
 from runners.networks.own_generate import generated
 from runners.networks.piecewise import Piece, hear_in_pieces, now_and_then
-from runners.networks.seamless_codes import SEAMLESS_CODES
 
 SHORTEST_SECONDS = 0.5
 """A shorter piece gets silence behind it: convolutions fail, and statistics over frames mislead, on a few of them."""

@@ -184,7 +184,7 @@ def test_a_gated_model_needs_somebody_logged_in(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_disk_that_is_too_small_is_told_before_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", ("total", "used", "free"))  # shaped like shutil's
-    monkeypatch.setattr("runners.here.downloadable.shutil.disk_usage", lambda folder: usage(GB, GB - 500_000_000, 500_000_000))
+    monkeypatch.setattr("runners.hub.downloadable.shutil.disk_usage", lambda folder: usage(GB, GB - 500_000_000, 500_000_000))
     skipped(availability(spec_for("whisper"), machine(), ONLINE), "takes 972 MB on the disk, 500 MB are free", "HF_HOME")
     assert availability(spec_for("ctc"), machine(), ONLINE).state == "download"
 
@@ -197,7 +197,7 @@ def test_what_an_earlier_attempt_fetched_is_not_counted_again(tmp_path: Path, mo
 
     in_cache(tmp_path / "hub-home", "openai/whisper-small", half)
     usage = namedtuple("usage", ("total", "used", "free"))
-    monkeypatch.setattr("runners.here.downloadable.shutil.disk_usage", lambda folder: usage(GB, GB - 500_000_000, 500_000_000))
+    monkeypatch.setattr("runners.hub.downloadable.shutil.disk_usage", lambda folder: usage(GB, GB - 500_000_000, 500_000_000))
     found = availability(spec_for("whisper"), machine(), ONLINE)
     assert found.state == "download"
     assert found.download_bytes == pytest.approx(72_000_000, abs=100)

@@ -18,9 +18,9 @@ import pytest
 from runners.base import RunnerSpec, UnsupportedOption, WeightsUnavailable
 from runners.catalogue.names import spec_for
 from runners.downloads import main
-from runners.here import hub
-from runners.here.download_queue import Download, DownloadQueue, name_of
-from runners.here.pace import ago, duration, progress, speed
+from runners.hub import cache
+from runners.hub.pace import ago, duration, progress, speed
+from runners.hub.queue import Download, DownloadQueue, name_of
 from runners.settings import Settings
 from tests.hub_server import CHUNK_BYTES, Hub, serve
 from tests.test_hub import MODEL, ROOT, begun, repository
@@ -76,7 +76,7 @@ def test_a_download_is_followed_to_its_end(served: Hub, queue: DownloadQueue) ->
     done = over(queue)
     assert done.state == "done"
     assert done.done_bytes == done.total_bytes
-    assert hub.cached_folder(NAME) is not None
+    assert cache.cached_folder(NAME) is not None
     assert not queue.is_busy()
     queue.dismiss(NAME)
     assert queue.downloads() == ()
@@ -140,7 +140,7 @@ def test_what_cannot_come_to_an_end_is_refused_and_no_network_is_waited_for(
     assert "hf auth login" in (refused.value.fix or "")
     usage = type("Usage", (), {"total": 9, "used": 8, "free": 1_000_000})
     with monkeypatch.context() as full:
-        full.setattr("runners.here.downloadable.shutil.disk_usage", lambda folder: usage)
+        full.setattr("runners.hub.downloadable.shutil.disk_usage", lambda folder: usage)
         with pytest.raises(WeightsUnavailable, match="1 MB are free"):
             queue.add(spec_for("whisper"))
     with pytest.raises(WeightsUnavailable, match="downloads are off"):
@@ -211,7 +211,7 @@ def test_the_command_fetches_lists_and_removes(
 ) -> None:
     fetched = command(MODEL)
     assert fetched.returncode == 0, fetched.stderr
-    assert fetched.stdout.strip() == f"{NAME} is in {hub.cached_folder(NAME)}"
+    assert fetched.stdout.strip() == f"{NAME} is in {cache.cached_folder(NAME)}"
     assert f"{NAME} is here already" in here(capsys, MODEL)[1]
     listed = here(capsys, "--list")[1]
     assert re.search(rf"^{NAME} +\d+ MB +main ", listed, re.M)
@@ -222,11 +222,11 @@ def test_the_command_fetches_lists_and_removes(
     status, _, error = here(capsys, "--remove", NAME)
     assert status == 1
     assert "--yes" in error
-    assert hub.cached_folder(NAME) is not None
+    assert cache.cached_folder(NAME) is not None
     status, said, _ = here(capsys, "--remove", MODEL, "--yes")
     assert status == 0
     assert "freed" in said
-    assert hub.cached_folder(NAME) is None
+    assert cache.cached_folder(NAME) is None
     assert "not on this machine" in here(capsys, "--remove", NAME, "--yes")[2]
     assert "There are no models" in here(capsys, "--list")[1]
 

@@ -14,7 +14,8 @@ import pytest
 from runners.base import Cancelled, RunnerSpec, WeightsUnavailable
 from runners.catalogue.names import spec_for
 from runners.catalogue.rows import RUNNERS
-from runners.here import hub, hub_fetch
+from runners.hub import cache
+from runners.hub.fetch import download, wanted_files
 from tests.hub_server import CHUNK_BYTES, COMMIT, Hub, serve
 from tests.test_weights import checkpoint, index, matrices, safetensors, with_adapter
 
@@ -60,7 +61,7 @@ def test_the_cache_is_where_the_hubs_client_has_it(
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert str(hub.cache_folder()) == folder
+    assert str(cache.cache_folder()) == folder
     environment = {"PATH": os.environ["PATH"], "HOME": "/home/me", **variables}
     if all(variables.values()):  # the client takes an empty HF_HOME for a folder; we do not
         script = "from huggingface_hub.constants import HF_HUB_CACHE; print(HF_HUB_CACHE)"
@@ -72,28 +73,28 @@ def test_a_whole_model_is_found_by_branch_tag_and_commit(tmp_path: Path) -> None
     folder = checkpoint(cached(tmp_path / "home"), WHOLE)
     cached(tmp_path / "home", revision="refs/pr/3")
     for revision in (None, "main", "refs/pr/3", COMMIT):
-        assert hub.cached_folder("somebody/model", revision) == folder
-    assert hub.cached_folder("somebody/model", "v9") is None
-    assert hub.cached_folder("somebody/else") is None
+        assert cache.cached_folder("somebody/model", revision) == folder
+    assert cache.cached_folder("somebody/model", "v9") is None
+    assert cache.cached_folder("somebody/else") is None
 
 
 def test_blobs_behind_links_are_followed_and_broken_links_are_not_there(tmp_path: Path) -> None:
     folder = checkpoint(cached(tmp_path / "home"), {})
     blob = folder.parent.parent / "blobs" / "abc"
     (folder / "model.safetensors").symlink_to(blob)
-    assert hub.cached_folder("somebody/model") is None
+    assert cache.cached_folder("somebody/model") is None
     blob.parent.mkdir()
     blob.write_bytes(WHOLE["model.safetensors"])
-    assert hub.cached_folder("somebody/model") == folder
+    assert cache.cached_folder("somebody/model") == folder
 
 
 def test_a_model_in_part_is_not_found(tmp_path: Path) -> None:
     shards = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
     files = {shards[0]: safetensors(("F32", 4)), "model.safetensors.index.json": index(*shards)}
     folder = checkpoint(cached(tmp_path / "home"), files)
-    assert hub.cached_folder("somebody/model") is None
+    assert cache.cached_folder("somebody/model") is None
     (folder / shards[1]).write_bytes(safetensors(("F32", 4)))
-    assert hub.cached_folder("somebody/model") == folder
+    assert cache.cached_folder("somebody/model") == folder
 
 
 def test_a_file_that_the_client_noted_and_did_not_get_to_is_missed(tmp_path: Path) -> None:
@@ -103,11 +104,11 @@ def test_a_file_that_the_client_noted_and_did_not_get_to_is_missed(tmp_path: Pat
     note.write_text(
         json.dumps({"files": {"config.json": {}, "preprocessor_config.json": {}, "model.onnx": {}, "README.md": {}}})
     )
-    assert hub.cached_folder("somebody/model") is None
+    assert cache.cached_folder("somebody/model") is None
     (folder / "preprocessor_config.json").write_text("{}")
-    assert hub.cached_folder("somebody/model") == folder
+    assert cache.cached_folder("somebody/model") == folder
     note.write_text("nonsense")
-    assert hub.cached_folder("somebody/model") == folder
+    assert cache.cached_folder("somebody/model") == folder
 
 
 @pytest.mark.parametrize(
@@ -124,33 +125,33 @@ def test_a_file_that_the_client_noted_and_did_not_get_to_is_missed(tmp_path: Pat
 def test_no_name_leads_out_of_the_cache(model: str, revision: str | None, tmp_path: Path) -> None:
     checkpoint(tmp_path / "elsewhere", WHOLE)
     cached(tmp_path / "home")
-    assert hub.cached_folder(model, revision) is None
+    assert cache.cached_folder(model, revision) is None
 
 
 def test_a_branch_file_that_points_elsewhere_is_not_followed(tmp_path: Path) -> None:
     checkpoint(tmp_path / "home" / "hub" / "elsewhere", WHOLE)
     cached(tmp_path / "home", commit=COMMIT)
     (tmp_path / "home/hub/models--somebody--model/refs/main").write_text("../../elsewhere")
-    assert hub.cached_folder("somebody/model") is None
+    assert cache.cached_folder("somebody/model") is None
 
 
 def test_where_a_systems_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert hub.folder_of(spec_for("moonshine")) is None
-    assert hub.folder_of(spec_for("scripted:slow")) is None
+    assert cache.folder_of(spec_for("moonshine")) is None
+    assert cache.folder_of(spec_for("scripted:slow")) is None
     folder = checkpoint(tmp_path / "my model@v1", WHOLE)
-    assert hub.folder_of(spec_for(f"whisper:{folder}/")) == folder
+    assert cache.folder_of(spec_for(f"whisper:{folder}/")) == folder
     monkeypatch.chdir(tmp_path)
-    assert hub.folder_of(spec_for("whisper:./my model@v1")) == folder
+    assert cache.folder_of(spec_for("whisper:./my model@v1")) == folder
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert hub.folder_of(spec_for("whisper:~/my model@v1")) == folder
+    assert cache.folder_of(spec_for("whisper:~/my model@v1")) == folder
     here = checkpoint(cached(tmp_path / "home", "openai/whisper-small"), WHOLE)
-    assert hub.folder_of(spec_for("whisper")) == here
+    assert cache.folder_of(spec_for("whisper")) == here
 
 
 @pytest.mark.parametrize("name", ["whisper:/no/such/folder", "whisper:~nobody/x", "whisper", "ctc:someone/else@v1"])
 def test_weights_that_are_not_here_are_told(name: str) -> None:
     with pytest.raises(WeightsUnavailable) as caught:
-        hub.folder_of(spec_for(name))
+        cache.folder_of(spec_for(name))
     assert caught.value.fix
 
 
@@ -161,17 +162,17 @@ def test_one_set_of_weights_is_fetched_and_no_code() -> None:
         "flax_model.msgpack", "tf_model.h5", "onnx/model.onnx", "onnx/config.json", "adapter.eng.safetensors", "model.onnx",
         "training_args.bin", "pytorch_model.bin.index.json",
     ]  # fmt: skip
-    wanted = set(hub_fetch.wanted_files(names))
+    wanted = set(wanted_files(names))
     assert {"config.json", "tokenizer.json", "vocab.json", "merges.txt", "model.safetensors"} <= wanted
     assert not {name for name in wanted if name.endswith((".py", ".bin", ".h5", ".msgpack", ".onnx", ".md", ".index.json"))}
     assert not {name for name in wanted if "/" in name or "fp32.safetensors" in name or "adapter" in name}
 
 
 def test_pickles_are_fetched_only_where_there_is_nothing_else() -> None:
-    assert hub_fetch.wanted_files(["pytorch_model.bin", "config.json", "tf_model.h5"]) == ("config.json", "pytorch_model.bin")
+    assert wanted_files(["pytorch_model.bin", "config.json", "tf_model.h5"]) == ("config.json", "pytorch_model.bin")
     shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]
-    assert set(hub_fetch.wanted_files([*shards, "pytorch_model.bin"])) == set(shards)
-    assert set(hub_fetch.wanted_files(["model.bin", "vocabulary.txt", "config.json"])) == {
+    assert set(wanted_files([*shards, "pytorch_model.bin"])) == set(shards)
+    assert set(wanted_files(["model.bin", "vocabulary.txt", "config.json"])) == {
         "model.bin",
         "vocabulary.txt",
         "config.json",
@@ -180,7 +181,7 @@ def test_pickles_are_fetched_only_where_there_is_nothing_else() -> None:
 
 def test_a_row_may_name_its_files() -> None:
     row = next(row for row in RUNNERS if row.files)
-    assert set(hub_fetch.wanted_files(["model.bin", "config.json", "extra.json", "x/config.json"], row.files)) == {
+    assert set(wanted_files(["model.bin", "config.json", "extra.json", "x/config.json"], row.files)) == {
         "model.bin",
         "config.json",
     }
@@ -207,32 +208,32 @@ class Reports:
 def test_downloads_that_the_hubs_client_forbids_are_refused_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(WeightsUnavailable, match="HF_HUB_OFFLINE"):
-        hub_fetch.download(spec_for("whisper"), Reports())
+        download(spec_for("whisper"), Reports())
 
 
 def test_a_folder_is_never_downloaded(tmp_path: Path) -> None:
     with pytest.raises(WeightsUnavailable, match="is not there"):
-        hub_fetch.download(spec_for(f"whisper:{tmp_path}/gone"), Reports())
+        download(spec_for(f"whisper:{tmp_path}/gone"), Reports())
     with pytest.raises(WeightsUnavailable, match="inside its package"):
-        hub_fetch.download(spec_for("moonshine"), Reports())
+        download(spec_for("moonshine"), Reports())
 
 
 # The client reads its address and whether it may use the network once, when it is imported: so these run in a child.
 CHILD = """
 import json, os, sys
 sys.path.insert(0, {root!r})
-from runners.here import hub, hub_fetch
+from runners.hub import cache, fetch
 from runners.base import Cancelled, RunnerError
 from runners.catalogue.names import spec_for
 from tests.test_hub import Reports
 
-hub_fetch._SECONDS_BETWEEN_REPORTS = 0.002
+fetch._SECONDS_BETWEEN_REPORTS = 0.002
 answers = []
 for name in {names!r}:
     progress = Reports(stop_after={stop_after!r})
     answer = {{"folder": None, "error": None, "fix": None, "cancelled": False}}
     try:
-        answer["folder"] = str(hub_fetch.download(spec_for(name), progress))
+        answer["folder"] = str(fetch.download(spec_for(name), progress))
     except Cancelled:
         answer["cancelled"] = True
     except RunnerError as error:
@@ -293,7 +294,7 @@ def test_a_model_is_fetched_with_progress_and_then_found(home: Path) -> None:
     assert answer["error"] is None, answer
     folder = Path(answer["folder"])
     assert {path.name for path in folder.iterdir()} == {"config.json", "tokenizer.json", "model.safetensors"}
-    assert hub.cached_folder("somebody/model") == folder
+    assert cache.cached_folder("somebody/model") == folder
     total_bytes = sum(len(served.files[path.name]) for path in folder.iterdir())
     done = [report[0] for report in answer["reports"]]
     assert {report[1] for report in answer["reports"]} == {total_bytes}
@@ -307,7 +308,7 @@ def test_a_cancelled_download_stops_at_once_and_can_be_had_again(home: Path) -> 
         served.stall_after = 14 * CHUNK_BYTES  # the client hands on 10 MiB at a time; the rest never comes
         answer = fetch(served, home, stop_after=CHUNK_BYTES)
         assert answer["cancelled"]
-        assert hub.cached_folder("somebody/model") is None
+        assert cache.cached_folder("somebody/model") is None
         served.stall_after = None
         served.release.set()
         again = fetch(served, home)
@@ -316,7 +317,7 @@ def test_a_cancelled_download_stops_at_once_and_can_be_had_again(home: Path) -> 
 
 
 def begun(home: Path) -> list[Path]:
-    return list((home / "hub/models--somebody--model/blobs").glob(f"*{hub.PART_ENDING}"))
+    return list((home / "hub/models--somebody--model/blobs").glob(f"*{cache.PART_ENDING}"))
 
 
 def test_a_cancelled_download_goes_on_where_it_was_left(home: Path) -> None:
@@ -326,7 +327,7 @@ def test_a_cancelled_download_goes_on_where_it_was_left(home: Path) -> None:
         (part,) = begun(home)
         left_bytes = part.stat().st_size
         assert left_bytes >= 8 * CHUNK_BYTES
-        assert hub.present_bytes("somebody/model") >= left_bytes
+        assert cache.present_bytes("somebody/model") >= left_bytes
         served.stall_after = None
         served.release.set()
         again = fetch(served, home)
@@ -461,9 +462,9 @@ def test_an_adapter_is_fetched_with_its_model_at_a_revision_with_slashes(home: P
     assert not {name for name in fetched if name.endswith((".py", ".png", ".md"))}
     total_bytes = sum(len(served.files[name]) for name in fetched)
     assert answer["reports"][-1] == [total_bytes, total_bytes]
-    assert hub.folder_of(spec_for(PHI4)) == folder
-    assert hub.cached_folder("somebody/model", COMMIT, ("speech-lora",)) == folder
-    assert hub.cached_folder("somebody/model", "main", ("speech-lora",)) is None
+    assert cache.folder_of(spec_for(PHI4)) == folder
+    assert cache.cached_folder("somebody/model", COMMIT, ("speech-lora",)) == folder
+    assert cache.cached_folder("somebody/model", "main", ("speech-lora",)) is None
 
 
 def test_an_adapter_that_is_missing_in_the_cache_is_fetched_alone(home: Path) -> None:
@@ -472,14 +473,14 @@ def test_an_adapter_that_is_missing_in_the_cache_is_fetched_alone(home: Path) ->
         adapter = folder / "speech-lora" / "adapter_model.safetensors"
         adapter.resolve().unlink()
         adapter.unlink()
-        assert hub.cached_folder("somebody/model", "refs/pr/70", ("speech-lora",)) is None
-        part = hub.missing_part("somebody/model", "refs/pr/70", ("speech-lora",))
+        assert cache.cached_folder("somebody/model", "refs/pr/70", ("speech-lora",)) is None
+        part = cache.missing_part("somebody/model", "refs/pr/70", ("speech-lora",))
         assert "lacks speech-lora/adapter_model.safetensors" in (part or "")
         served.asked.clear()
         assert fetch(served, home, PHI4)["folder"] == str(folder)
     got = [asked for asked in served.asked if asked.startswith("GET /somebody/model/resolve/")]
     assert [asked.rpartition("/")[2] for asked in got] == ["adapter_model.safetensors"]
-    assert hub.missing_part("somebody/model", "refs/pr/70", ("speech-lora",)) is None
+    assert cache.missing_part("somebody/model", "refs/pr/70", ("speech-lora",)) is None
 
 
 def test_what_would_be_of_no_use_is_not_fetched(home: Path) -> None:
@@ -504,11 +505,13 @@ def test_what_would_be_of_no_use_is_not_fetched(home: Path) -> None:
 
 def test_a_damaged_adapter_in_the_cache_is_no_model(tmp_path: Path) -> None:
     folder = with_adapter(checkpoint(cached(tmp_path / "home", revision="refs/pr/70"), WHOLE))
-    assert hub.cached_folder("somebody/model", "refs/pr/70", ("speech-lora",)) == folder
+    assert cache.cached_folder("somebody/model", "refs/pr/70", ("speech-lora",)) == folder
     (folder / "speech-lora" / "adapter_model.safetensors").write_bytes(matrices({"lora_A": (4, 8)}, kept_bytes=3))
-    assert hub.cached_folder("somebody/model", "refs/pr/70", ("speech-lora",)) is None
-    assert hub.missing_part("somebody/model", "refs/pr/70", ("speech-lora",)) == "holds only part of adapter_model.safetensors"
-    assert hub.missing_part("somebody/model", "main") is None
+    assert cache.cached_folder("somebody/model", "refs/pr/70", ("speech-lora",)) is None
+    assert (
+        cache.missing_part("somebody/model", "refs/pr/70", ("speech-lora",)) == "holds only part of adapter_model.safetensors"
+    )
+    assert cache.missing_part("somebody/model", "main") is None
 
 
 def test_a_revision_is_what_is_asked_for(home: Path) -> None:
@@ -516,11 +519,11 @@ def test_a_revision_is_what_is_asked_for(home: Path) -> None:
         answer = fetch(served, home, "whisper:somebody/model@v2")
     assert answer["folder"]
     assert any("v2" in asked for asked in served.asked)
-    assert hub.cached_folder("somebody/model", "v2") == Path(answer["folder"])
-    assert hub.cached_folder("somebody/model") is None
+    assert cache.cached_folder("somebody/model", "v2") == Path(answer["folder"])
+    assert cache.cached_folder("somebody/model") is None
 
 
 def test_every_row_of_the_hub_can_be_asked_for() -> None:
     rows: list[RunnerSpec] = [row for row in RUNNERS if row.model]
     for row in rows:
-        assert hub.cached_folder(row.model or "") is None
+        assert cache.cached_folder(row.model or "") is None

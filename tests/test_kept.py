@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runners.here import hub
-from runners.here.kept import (
+from runners.hub import cache
+from runners.hub.kept import (
     CONVERTED,
     MADE_OF,
     Kept,
@@ -97,7 +97,7 @@ def test_two_revisions_share_what_they_have_in_common(home: Path, cache_folder: 
 def test_a_model_in_part_says_so(home: Path, cache_folder: Path) -> None:
     repository = linked(home)
     (repository / "snapshots" / COMMIT / "model.safetensors").unlink()
-    (repository / "blobs" / "model.safetensors").rename(repository / "blobs" / f"abc{hub.PART_ENDING}")
+    (repository / "blobs" / "model.safetensors").rename(repository / "blobs" / f"abc{cache.PART_ENDING}")
     (each,) = kept(cache_folder)
     assert not each.is_whole
     assert each.unfinished_bytes == len(WHOLE["model.safetensors"])

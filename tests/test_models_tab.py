@@ -11,9 +11,9 @@ import pytest
 
 from runners.base import Availability, RunnerSpec
 from runners.catalogue.names import spec_for
-from runners.here import hub
-from runners.here.download_queue import Download
-from runners.here.kept import Kept
+from runners.hub import cache
+from runners.hub.kept import Kept
+from runners.hub.queue import Download
 from runners.settings import Settings
 from tests.test_ask_tab import HOSTILE, Tags
 from tests.test_hub import WHOLE, cached
@@ -171,7 +171,7 @@ def test_what_an_earlier_attempt_left_is_taken_up(settings: Settings, home: Path
     folder = cached(home, "openai/whisper-small")
     blobs = folder.parent.parent / "blobs"
     blobs.mkdir()
-    (blobs / f"abc{hub.PART_ENDING}").write_bytes(bytes(3_000_000))
+    (blobs / f"abc{cache.PART_ENDING}").write_bytes(bytes(3_000_000))
     words = text(shelf(settings).shelf({})["html"])
     assert " are here Resume" in words
     assert "in part: a download of it was stopped" in words

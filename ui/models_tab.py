@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from runners.base import RunnerError
-from runners.here import hub
-from runners.here.download_queue import Download, DownloadQueue
-from runners.here.downloadable import disk_free_bytes
-from runners.here.kept import NotRemoved, as_plain, clear_leftovers, kept, remove, systems_of
 from runners.here.need import gigabytes
+from runners.hub import cache
+from runners.hub.downloadable import disk_free_bytes
+from runners.hub.kept import NotRemoved, as_plain, clear_leftovers, kept, remove, systems_of
+from runners.hub.queue import Download, DownloadQueue
 from ui.components import script
 from ui.desk import Desk, Refused, said
 from ui.shelf import May, Wanted, drawn, wanted
@@ -68,7 +68,7 @@ class Shelf:
             self._wanted(landed, anew=bool(told)),
             systems=systems_of(self._settings),
             loaded=self._in_use(),
-            free_bytes=disk_free_bytes(hub.cache_folder()),
+            free_bytes=disk_free_bytes(cache.cache_folder()),
             settings=self._settings,
             may=self.may,
         )

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from runners.base import Availability, RunnerError, RunnerSpec
-from runners.here import hub
-from runners.here.download_queue import Download, name_of
-from runners.here.downloadable import comes_from_hub, left_to_download, refuse_download
-from runners.here.kept import Kept
 from runners.here.need import gigabytes
-from runners.here.pace import ago, progress
+from runners.hub import cache
+from runners.hub.downloadable import comes_from_hub, left_to_download, refuse_download
+from runners.hub.kept import Kept
+from runners.hub.pace import ago, progress
+from runners.hub.queue import Download, name_of
 from runners.settings import Settings, hub_offline
 from ui import views
 
@@ -68,7 +68,7 @@ def wanted(offers: Iterable[tuple[RunnerSpec, Availability]], settings: Settings
         except RunnerError as error:
             refused = error
         idle = here.reason if here.state == "skipped" and refused is None else None
-        begun_bytes = hub.present_bytes(spec.model or "", spec.revision)
+        begun_bytes = cache.present_bytes(spec.model or "", spec.revision)
         found[name] = Wanted(spec, (), left_bytes, begun_bytes, refused, idle)
     return list(found.values())
 
@@ -105,7 +105,7 @@ def drawn(
         idle=[each for each in asked if each["idle"]],
         total=gigabytes(sum(each.size_bytes for each in there)),
         free=gigabytes(free_bytes) if free_bytes is not None else None,
-        folder=str(hub.cache_folder()) if may.see_folders else None,
+        folder=str(cache.cache_folder()) if may.see_folders else None,
         offline=_offline(settings) if offline else None,
         may=may,
     )
@@ -114,7 +114,7 @@ def drawn(
 
 def _is_here(spec: RunnerSpec) -> bool:
     try:
-        return hub.cached_weights(spec.model or "", spec.revision, spec.folders) is not None
+        return cache.cached_weights(spec.model or "", spec.revision, spec.folders) is not None
     except RunnerError:  # in a form that fetching again would not mend
         return True
 
@@ -191,4 +191,4 @@ def _part(each: Kept) -> str:
 
 def page_of(spec: RunnerSpec) -> str | None:
     """Address of a model's page on the hub; None for what is not a hub id."""
-    return f"https://huggingface.co/{spec.model}" if spec.model and hub.repository_of(spec.model) is not None else None
+    return f"https://huggingface.co/{spec.model}" if spec.model and cache.repository_of(spec.model) is not None else None

@@ -5,4 +5,7 @@ names       a name becomes a row
 contenders  a name becomes a contender: a row and a prompt template
 offers      what the settings say of rows
 servers     what the settings say of served models
+presets     selections with a name, and what a selection takes
+listing     the rows as a table for readers
+licenses    which licences are open
 """

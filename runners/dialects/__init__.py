@@ -14,4 +14,9 @@ voxtral           Mistral's wire format and vocabulary, windows of 30 s
 qwen_omni         the thinker without what speaks
 gemma             without what sees, windows of 30 s
 audio_flamingo    one stretch of audio, a sentence around the transcript
+
+And for one runner each:
+
+seamless_m4t      what it calls the languages that it writes
+tekken            Mistral's vocabulary: text from tokens
 """

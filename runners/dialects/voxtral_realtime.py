@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.base import SAMPLE_RATE, ModelLoadError, TranscribeOptions
+from runners.dialects.tekken import FILE, Tekken
 from runners.networks import checkpoint
 from runners.networks.piecewise import Piece
-from runners.networks.tekken import FILE, Tekken
 
 BEGIN, PAD = "<s>", "[STREAMING_PAD]"
 FRAMES_PER_SECOND, DELAY_MILLISECONDS, PADS_BEFORE = 12.5, 480, 32

@@ -14,12 +14,12 @@ from runners.base import Availability, RunnerError, RunnerSpec, Server, Unsuppor
 from runners.catalogue.licenses import is_open
 from runners.catalogue.names import check_family
 from runners.catalogue.rows import CHECKPOINTS, SCRIPTED
-from runners.here import hub
-from runners.here.downloadable import comes_from_hub, left_to_download, refuse_download
 from runners.here.machine import Machine
 from runners.here.packages import refuse_missing
 from runners.here.places import place
 from runners.here.weights import Weights, is_folder
+from runners.hub import cache
+from runners.hub.downloadable import comes_from_hub, left_to_download, refuse_download
 from runners.settings import Settings
 
 
@@ -129,9 +129,9 @@ def _weights_here(spec: RunnerSpec, settings: Settings) -> Weights | None:
     if spec.model is None or spec.family == SCRIPTED:
         return None
     if is_folder(spec.model):
-        weights: Weights | None = hub.read_folder(spec.model, spec.folders)
+        weights: Weights | None = cache.read_folder(spec.model, spec.folders)
     else:
-        weights = hub.cached_weights(spec.model, spec.revision, spec.folders)
+        weights = cache.cached_weights(spec.model, spec.revision, spec.folders)
     if weights is None:
         return None
     check_family(spec, weights.model_type, weights.architectures, weights.format)

@@ -230,9 +230,7 @@ def _cpu(total_bytes: int, free_bytes: int, root: Path) -> Device:
     says = {name.strip(): value.strip() for name, _, value in fields}
     name = says.get("model name") or platform.processor() or platform.machine() or "CPU"
     abilities = {*says.get("flags", "").split(), *says.get("Features", "").split()}
-    return Device(
-        "cpu", name, total_bytes, free_bytes, has_bfloat16=bool(_HALF_ON_CPUS & abilities), shares_main_memory=True
-    )
+    return Device("cpu", name, total_bytes, free_bytes, has_bfloat16=bool(_HALF_ON_CPUS & abilities), shares_main_memory=True)
 
 
 def _device(row: Any) -> Device | None:

@@ -188,12 +188,12 @@ class RunnerHost:
             self._runner = getattr(importlib.import_module(module), name)(self.spec)
         # A scripted runner's "model" names a script, not weights.
         if self.spec.model is not None and getattr(self._runner, "takes_weights", True):
-            from runners.here import hub, hub_fetch
+            from runners.hub import cache, fetch
 
             try:
-                self._weights = hub.folder_of(self.spec)
+                self._weights = cache.folder_of(self.spec)
             except base.WeightsUnavailable:
-                self._weights = hub_fetch.download(self.spec, Paced(progress))
+                self._weights = fetch.download(self.spec, Paced(progress))
         self._fetched = True
 
     def load(self, placement: Placement, progress: JobProgress) -> Loaded:

@@ -1,7 +1,7 @@
 """Every system: a row a model, in a file for each kind of system.
 
 To add a system, write its file in ``runners/`` and its row in one of these. Sizes are those of the files that
-``runners.here.hub`` would fetch, as the model's page on the hub shows them, rounded; languages are the codes that the model
+``runners.hub.cache`` would fetch, as the model's page on the hub shows them, rounded; languages are the codes that the model
 itself uses.
 """
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from runners.base import RunnerSpec
 from runners.catalogue.rows.kinds import MB, TORCH_DEVICES, Heard
-from runners.networks.seamless_codes import SEAMLESS_CODES
+from runners.dialects.seamless_m4t import SEAMLESS_CODES
 
 HEARD: Mapping[str, Heard] = MappingProxyType(
     {

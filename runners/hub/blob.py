@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.base import Cancelled
-from runners.here.hub import PART_ENDING
+from runners.hub.cache import PART_ENDING
 
 _PIECE_BYTES = 1 << 20
 _ATTEMPTS = 6

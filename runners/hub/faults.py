@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterable
 
 from runners.base import RunnerSpec, WeightsUnavailable
-from runners.here import hub
+from runners.hub import cache
 
 
 def explained(error: Exception, spec: RunnerSpec) -> WeightsUnavailable:
@@ -28,10 +28,10 @@ def explained(error: Exception, spec: RunnerSpec) -> WeightsUnavailable:
         )
     if any(isinstance(each, OSError) and each.errno in {errno.ENOSPC, errno.EDQUOT} for each in chain):
         return WeightsUnavailable(
-            f"There is no room on the disk for {model}.", f"Free some on the disk of {hub.cache_folder()}, or set HF_HOME."
+            f"There is no room on the disk for {model}.", f"Free some on the disk of {cache.cache_folder()}, or set HF_HOME."
         )
     if any(isinstance(each, OSError) and each.errno in {errno.EACCES, errno.EROFS, errno.EPERM} for each in chain):
-        return WeightsUnavailable(f"The folder {hub.cache_folder()} cannot be written.", "Set HF_HOME to a folder that can.")
+        return WeightsUnavailable(f"The folder {cache.cache_folder()} cannot be written.", "Set HF_HOME to a folder that can.")
     status = next((code for each in chain if (code := _status(each)) is not None), None)
     if status in {401, 403}:
         return WeightsUnavailable(f"The hub refused {model} ({status}).", "Log in here: hf auth login, or set HF_TOKEN.")

@@ -1,6 +1,6 @@
 """Fetching a model from the Hugging Face hub into its cache. Nothing else here reaches the network.
 
-Runs in a child: a runner's own, or ``python -m runners.here.hub_fetch``, which reads what to fetch as JSON and prints
+Runs in a child: a runner's own, or ``python -m runners.hub.fetch``, which reads what to fetch as JSON and prints
 a line of JSON a step. This module never reads a token; the hub's client does.
 """
 
@@ -22,10 +22,6 @@ from typing import Any
 
 from runners.base import Cancelled, MissingPackage, Progress, RunnerError, RunnerSpec, WeightsUnavailable
 from runners.catalogue.names import check_family
-from runners.here import hub
-from runners.here.downloadable import refuse_full_disk
-from runners.here.hub_blob import LargeFile, fetch
-from runners.here.hub_faults import explained
 from runners.here.weights import (
     ADAPTER_FILES,
     Format,
@@ -35,6 +31,10 @@ from runners.here.weights import (
     read_model_type,
     read_weights,
 )
+from runners.hub import cache
+from runners.hub.blob import LargeFile, fetch
+from runners.hub.downloadable import refuse_full_disk
+from runners.hub.faults import explained
 from runners.isolation.death import die_with
 from runners.settings import hub_offline
 
@@ -90,7 +90,7 @@ def download(spec: RunnerSpec, progress: Progress) -> Path:
     if spec.model is None:
         raise WeightsUnavailable(f"{spec.label} carries its model inside its package.", "Install the package again.")
     if is_folder(spec.model):
-        return hub.read_folder(spec.model, spec.folders).folder
+        return cache.read_folder(spec.model, spec.folders).folder
     if hub_offline():
         raise WeightsUnavailable("Downloads are off: HF_HUB_OFFLINE is set.", "Unset HF_HUB_OFFLINE, or name a folder.")
     if importlib.util.find_spec("huggingface_hub") is None:
@@ -199,8 +199,8 @@ class _Fetch(threading.Thread):
                 f"{_name(spec)} on the hub has no {lacking[0]}, a part of the model without which it does not work.",
                 "Choose another model or revision.",
             )
-        self._present_bytes = hub.finished_bytes(model, spec.revision, {name: sizes[name] for name in wanted})
-        self._begun_bytes = self._present_bytes + hub.begun_bytes(model)
+        self._present_bytes = cache.finished_bytes(model, spec.revision, {name: sizes[name] for name in wanted})
+        self._begun_bytes = self._present_bytes + cache.begun_bytes(model)
         self.total_bytes = sum(sizes[name] for name in wanted)
         refuse_full_disk(self.total_bytes - self._begun_bytes)
         self._fetch_large([name for name in wanted if sizes[name] >= LARGE_BYTES], sizes, about.sha)
@@ -219,7 +219,7 @@ class _Fetch(threading.Thread):
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
         model, revision = self._spec.model or "", commit or self._spec.revision
-        repository = hub.repository_of(model)
+        repository = cache.repository_of(model)
         if repository is None:
             return
 
@@ -231,14 +231,14 @@ class _Fetch(threading.Thread):
             file = LargeFile(
                 url,
                 repository / "blobs" / content,
-                hub.cache_folder() / ".locks" / repository.name / f"{content}.lock",
+                cache.cache_folder() / ".locks" / repository.name / f"{content}.lock",
                 sizes[name],
             )
             fetch(file, self._stopped, lambda here_bytes: self._tell(name, here_bytes))
 
         missing = {name: sizes[name] for name in names if sizes[name] <= _LARGEST_BY_HTTP_BYTES}
         missing = {
-            name: size for name, size in missing.items() if not hub.finished_bytes(model, self._spec.revision, {name: size})
+            name: size for name, size in missing.items() if not cache.finished_bytes(model, self._spec.revision, {name: size})
         }
         with ThreadPoolExecutor(_CONNECTIONS, "download") as threads:
             for done in [threads.submit(fetched, name) for name in missing]:
@@ -303,11 +303,11 @@ def _silent_bar(fetch: _Fetch) -> Any:
 
 def _remove_leftovers(model: str) -> None:
     """Delete what downloads of the client's own left behind when they were killed: it never takes such a file up again."""
-    repository = hub.repository_of(model)
+    repository = cache.repository_of(model)
     if repository is None:
         return
     for path in repository.glob("blobs/*.incomplete"):
-        if path.name.endswith(hub.PART_ENDING):  # ours, which is taken up again
+        if path.name.endswith(cache.PART_ENDING):  # ours, which is taken up again
             continue
         with suppress(OSError):  # another process may be quicker
             if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:

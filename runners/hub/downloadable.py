@@ -7,9 +7,9 @@ from pathlib import Path
 
 from runners.base import RunnerSpec, WeightsUnavailable
 from runners.catalogue.rows import SCRIPTED
-from runners.here import hub
 from runners.here.need import gigabytes
 from runners.here.weights import is_folder
+from runners.hub import cache
 from runners.settings import Settings, hub_offline
 
 
@@ -22,7 +22,7 @@ def left_to_download(spec: RunnerSpec) -> int | None:
     """Bytes that a download would still fetch; None if its size is not known before the hub is asked."""
     if spec.size_bytes is None:
         return None
-    return max(0, spec.size_bytes - hub.present_bytes(spec.model or "", spec.revision))
+    return max(0, spec.size_bytes - cache.present_bytes(spec.model or "", spec.revision))
 
 
 def refuse_download(spec: RunnerSpec, settings: Settings, left_bytes: int | None) -> None:
@@ -32,14 +32,14 @@ def refuse_download(spec: RunnerSpec, settings: Settings, left_bytes: int | None
         WeightsUnavailable: downloads are off, a licence is not accepted, or the disk has no room.
     """
     elsewhere = f"or name a folder that holds them: {spec.family}:FOLDER"
-    part = hub.missing_part(spec.model or "", spec.revision, spec.folders)
+    part = cache.missing_part(spec.model or "", spec.revision, spec.folders)
     here = "Its weights are not on this machine" if part is None else f"What is on this machine of its weights {part}"
     if not settings.downloads:
         allow = "unset HF_HUB_OFFLINE" if hub_offline() else "turn downloads on (EARSHOT_DOWNLOADS=1)"
         raise WeightsUnavailable(f"{here}, and downloads are off.", f"{allow[0].upper()}{allow[1:]}, {elsewhere}.")
     if hub_offline():
         raise WeightsUnavailable(f"{here}, and HF_HUB_OFFLINE is set.", f"Unset HF_HUB_OFFLINE, {elsewhere}.")
-    if spec.gated and not hub.has_token():
+    if spec.gated and not cache.has_token():
         raise WeightsUnavailable(
             "Its licence must be accepted on the hub, and nobody is logged in there.",
             f"Accept it at https://huggingface.co/{spec.model}, then log in: hf auth login, or set HF_TOKEN.",
@@ -53,11 +53,11 @@ def refuse_full_disk(left_bytes: int | None) -> None:
     Raises:
         WeightsUnavailable: it has not.
     """
-    free_bytes = disk_free_bytes(hub.cache_folder())
+    free_bytes = disk_free_bytes(cache.cache_folder())
     if left_bytes is not None and free_bytes is not None and left_bytes > free_bytes:
         raise WeightsUnavailable(
             f"The download takes {gigabytes(left_bytes)} on the disk, {gigabytes(free_bytes)} are free.",
-            f"Free some on the disk of {hub.cache_folder()}, or set HF_HOME to another.",
+            f"Free some on the disk of {cache.cache_folder()}, or set HF_HOME to another.",
         )
 
 

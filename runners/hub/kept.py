@@ -20,9 +20,9 @@ from typing import Any, Literal
 
 from runners.base import RunnerError
 from runners.catalogue.names import offered
-from runners.here import hub
-from runners.here.downloadable import comes_from_hub
 from runners.here.weights import UnreadableWeights, read_model_type, read_weights
+from runners.hub import cache
+from runners.hub.downloadable import comes_from_hub
 from runners.settings import Settings
 
 KindKept = Literal["hub", "converted"]
@@ -86,7 +86,7 @@ def remove(each: Kept, cache_folder: Path) -> int:
     Raises:
         NotRemoved: another process reads it, it is not in a cache, or it cannot be deleted.
     """
-    root = hub.cache_folder() if each.kind == "hub" else cache_folder / CONVERTED
+    root = cache.cache_folder() if each.kind == "hub" else cache_folder / CONVERTED
     folder = root / each.folder.name
     if each.folder.parent != root or folder.is_symlink() or not folder.is_dir():
         raise NotRemoved(f"{each.name} is not in the cache any more.", "Look again at what is there.")
@@ -113,7 +113,7 @@ def remove(each: Kept, cache_folder: Path) -> int:
 
 def clear_leftovers(cache_folder: Path) -> None:
     """Delete what a removal that was killed had moved aside."""
-    for root in (hub.cache_folder(), cache_folder / CONVERTED):
+    for root in (cache.cache_folder(), cache_folder / CONVERTED):
         with suppress(OSError):
             for path in root.glob(f"{_REMOVED}*"):
                 if not path.is_symlink():
@@ -164,7 +164,7 @@ def _has_open(process: Path, inside: bytes) -> bool:
 
 
 def _in_hub_cache() -> Iterator[Kept]:
-    root = hub.cache_folder()
+    root = cache.cache_folder()
     for folder in _folders(root, "models--*"):
         organisation, _, model = folder.name.removeprefix("models--").partition("--")
         name = f"{organisation}/{model}" if model else organisation  # a few old models belong to nobody
@@ -295,7 +295,7 @@ def _shares_blobs(folder: Path) -> bool:
 def _remove_shared(name: str) -> None:
     from huggingface_hub import scan_cache_dir
 
-    found = scan_cache_dir(hub.cache_folder())
+    found = scan_cache_dir(cache.cache_folder())
     commits = [
         revision.commit_hash
         for repository in found.repos

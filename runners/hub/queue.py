@@ -1,7 +1,7 @@
 """Downloads that a person started, one after another, each in a child that can be ended at once.
 
 The queue belongs to the page, not to a visitor: whoever opens it sees the same one. What has come of a download that
-was stopped, or failed, stays on the disk, and the next attempt goes on from there (``runners.here.hub_blob``).
+was stopped, or failed, stays on the disk, and the next attempt goes on from there (``runners.hub.blob``).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runners.base import RunnerSpec, UnsupportedOption
-from runners.here import hub
-from runners.here.downloadable import comes_from_hub, left_to_download, refuse_download
+from runners.hub import cache
+from runners.hub.downloadable import comes_from_hub, left_to_download, refuse_download
 from runners.settings import Settings
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -255,12 +255,12 @@ def _speed(entry: _Entry) -> float | None:
 def _started(spec: RunnerSpec) -> subprocess.Popen[str]:
     asked = {name: getattr(spec, name) for name in ("family", "label", "model", "revision", "files", "folders")}
     child = subprocess.Popen(
-        (sys.executable, "-m", "runners.here.hub_fetch"),
+        (sys.executable, "-m", "runners.hub.fetch"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # the client's words can hold addresses with signatures
         cwd=Path(__file__).resolve().parents[2],
-        env={**os.environ, "HF_HUB_CACHE": str(hub.cache_folder().absolute())},
+        env={**os.environ, "HF_HUB_CACHE": str(cache.cache_folder().absolute())},
         text=True,
         encoding="utf-8",
         start_new_session=os.name == "posix",  # a Ctrl-C is for the page, which ends it

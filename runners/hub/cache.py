@@ -1,6 +1,6 @@
 """Weights from the Hugging Face hub: finding them in its cache without asking anybody.
 
-Reads folders and nothing else; ``runners.here.hub_fetch`` fetches. This module never reads a token: it asks whether there
+Reads folders and nothing else; ``runners.hub.fetch`` fetches. This module never reads a token: it asks whether there
 is one, and the hub's own client uses it.
 """
 
