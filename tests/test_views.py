@@ -225,6 +225,15 @@ def test_many_that_cannot_run_stand_apart_and_those_with_one_reason_share_a_card
     assert described <= set(re.findall(r' id="([^"]+)"', apart))
 
 
+def test_a_fix_that_names_each_family_is_one_fix() -> None:
+    off = [(spec(name), Availability("skipped", "No weights.", f"Name a folder: {name}:FOLDER.")) for name in "abcde"]
+    apart = views.absent(off)
+    assert apart.count("No weights.") == 1
+    assert "Name a folder: FAMILY:FOLDER." in apart
+    alone = views.absent([(one, off[0][1]) for one, _ in off])
+    assert "Name a folder: a:FOLDER." in alone
+
+
 def test_the_hubs_addresses_are_links_and_nothing_else_is() -> None:
     html = str(views.linked(f"Accept it at https://huggingface.co/google/gemma-3n, then {HOSTILE} http://elsewhere/x"))
     assert 'href="https://huggingface.co/google/gemma-3n" target' in html

@@ -107,31 +107,39 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         add = gr.Button("Add", size="sm", scale=0, min_width=70)
     wishes = options_field()
     with gr.Row(elem_id="es-run"):
-        go = gr.Button("Compare", variant="primary", elem_id="es-go")
-        stop = gr.Button("Cancel", elem_id="es-stop")
-        with gr.Column(elem_id="es-said", min_width=0):
-            selection_line()
-            status = status_line("")
-        normaliser = gr.Dropdown(
-            [("Normaliser: automatic", ""), *((f"Normaliser: {name}", name) for name in NORMALISERS)],
-            value="",
-            label="Normaliser",
-            show_label=False,
-            container=False,
-            elem_classes="es-choice",
-        )
-        metric = gr.Dropdown(
-            METRIC_CHOICES,
-            value="",
-            label="Error rate",
-            show_label=False,
-            container=False,
-            elem_classes="es-choice",
-            elem_id="es-metric",
-        )
-        order = gr.Dropdown(
-            ORDERS, value="chosen", label="Sort", show_label=False, container=False, elem_classes="es-choice", elem_id="es-sort"
-        )
+        with gr.Row(elem_id="es-start"):
+            go = gr.Button("Compare", variant="primary", elem_id="es-go")
+            stop = gr.Button("Cancel", elem_id="es-stop")
+            with gr.Column(elem_id="es-said", min_width=0):
+                selection_line()
+                status = status_line("")
+        with gr.Row(elem_id="es-rules"):
+            normaliser = gr.Dropdown(
+                [("Normaliser: automatic", ""), *((f"Normaliser: {name}", name) for name in NORMALISERS)],
+                value="",
+                label="Normaliser",
+                show_label=False,
+                container=False,
+                elem_classes="es-choice",
+            )
+            metric = gr.Dropdown(
+                METRIC_CHOICES,
+                value="",
+                label="Error rate",
+                show_label=False,
+                container=False,
+                elem_classes="es-choice",
+                elem_id="es-metric",
+            )
+            order = gr.Dropdown(
+                ORDERS,
+                value="chosen",
+                label="Sort",
+                show_label=False,
+                container=False,
+                elem_classes="es-choice",
+                elem_id="es-sort",
+            )
     results = Results.build(status)
     absent = absent_cards(views.absent(offers))
 

@@ -85,7 +85,7 @@ def options_field() -> gr.HTML:
 
 def absent_cards(html: str) -> gr.HTML:
     """Systems that cannot run, apart from the cards. Value: HTML of ``ui.views.absent``."""
-    return gr.HTML(html, html_template="${value}", apply_default_css=False, elem_id="es-absent")
+    return gr.HTML(html, html_template="${value}", js_on_load=script("absent.js"), apply_default_css=False, elem_id="es-absent")
 
 
 def column_board() -> gr.HTML:

@@ -84,11 +84,24 @@ def _card(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
 
 
 def _by_reason(skipped: Iterable[tuple[RunnerSpec, Availability]]) -> list[dict[str, Any]]:
-    """Systems that are skipped for the same reason with the same fix share a card: twenty like sentences bury a page."""
-    groups: dict[tuple[str | None, str | None], list[dict[str, Any]]] = {}
+    """Systems that are skipped for the same reason with the same fix share a card: twenty like sentences bury a page.
+
+    A fix that names the family is the same as another's that names its own.
+    """
+    groups: dict[tuple[str | None, str], list[tuple[RunnerSpec, Availability]]] = {}
     for spec, found in skipped:
-        groups.setdefault((found.reason, found.fix), []).append(_card(spec, found))
-    return [{"reason": reason, "fix": fix, "cards": cards} for (reason, fix), cards in groups.items()]
+        groups.setdefault((found.reason, _of_any_family(spec, found)), []).append((spec, found))
+    drawn = []
+    for (reason, fix), rows in groups.items():
+        of_all = {found.fix for _, found in rows}
+        drawn.append(
+            {"reason": reason, "fix": of_all.pop() if len(of_all) == 1 else fix, "cards": [_card(*row) for row in rows]}
+        )
+    return drawn
+
+
+def _of_any_family(spec: RunnerSpec, found: Availability) -> str:
+    return (found.fix or "").replace(f"{spec.family}:FOLDER", "FAMILY:FOLDER")
 
 
 def linked(text: str) -> Markup:

@@ -244,6 +244,15 @@ def test_what_is_asked_follows_what_the_chosen_can(visit: Visit) -> None:
     expect(page.locator("#es-options p")).to_be_empty()
 
 
+def test_the_button_is_on_the_first_screen_of_a_phone_and_what_cannot_run_is_folded(visit: Visit) -> None:
+    page = visit(viewport={"width": 390, "height": 844})
+    for name in ("Compare", "Cancel"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_in_viewport(ratio=1)
+    expect(page.locator("#es-absent .off").first).to_be_hidden()
+    page.locator("#es-absent summary").click()
+    expect(page.locator("#es-absent .off").first).to_be_visible()
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_nothing_serious_is_wrong_with_the_picker(visit: Visit, scheme: str, width: int) -> None:
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 844})

@@ -8,7 +8,7 @@ const running = () => board.querySelector(".es-cancel") !== null;
 const show = () => {
   if (board.getBoundingClientRect().top < window.innerHeight * 0.6) return;
   const behavior = window.matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
-  document.querySelector("#es-run").scrollIntoView({ block: "start", behavior });
+  document.querySelector("#es-rules").scrollIntoView({ block: "start", behavior });
 };
 
 const made = (id, html) => {

@@ -119,16 +119,18 @@ const linked = (text) =>
     place % 2 ? made("a", { href: part, target: "_blank", rel: "noopener noreferrer" }, part.slice("https://".length)) : part,
   );
 
-// Systems that cannot run for the same reason with the same fix share a card.
+// Systems that cannot run for the same reason with the same fix share a card; a fix that names the family is the same as
+// another's that names its own.
 const grouped = (rows) => {
   const groups = new Map();
   for (const row of rows) {
-    const why = JSON.stringify([row.reason, row.fix]);
+    const why = JSON.stringify([row.reason, row.fix?.replace(`${row.family}:FOLDER`, "FAMILY:FOLDER")]);
     groups.set(why, [...(groups.get(why) ?? []), row]);
   }
-  return Array.from(groups.values(), (cards, place) => {
+  return Array.from(groups, ([why, cards], place) => {
     const id = `es-not-${place}`;
-    const [{ reason, fix }] = cards;
+    const [reason, ofAny] = JSON.parse(why);
+    const fix = cards.every((row) => row.fix === cards[0].fix) ? cards[0].fix : ofAny;
     return made(
       "div",
       { class: cards.length > 1 ? "off many" : "off" },

@@ -7,7 +7,7 @@ const shelf = (window.earshotShelf ??= (() => {
   const tell = () => {
     for (const listener of listeners) listener();
   };
-  const RARE = { ba: "Bashkir", bo: "Tibetan" }; // not known to every browser
+  const RARE = { aa: "Afar", ba: "Bashkir", bo: "Tibetan", kl: "Greenlandic" }; // not known to every browser
   let titles = null;
   try {
     titles = new Intl.DisplayNames(["en"], { type: "language" });
