@@ -123,7 +123,7 @@ class _Asked(BaseHTTPRequestHandler):
             faults.most_at_once = max(faults.most_at_once, faults.at_once)
         answer = faults.next(Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
         if answer.starts is not None:
-            answer.starts.wait(30)
+            answer.starts.wait(120)
         with faults.lock:  # before the client can know that it has been answered, and ask again
             faults.at_once -= 1
         try:

@@ -32,6 +32,8 @@ class Hub:
     """End the next answers with a large file after so many bytes each, in the middle of it."""
     takes_ranges: bool = True
     """False sends all of a file whatever part of it was asked for."""
+    listed: dict[str, int] = field(default_factory=dict)
+    """Sizes that the list of files tells, where they are not the true ones."""
     revision: str | None = None
     """The only branch, tag or reference there is; None answers to any."""
     asked: list[str] = field(default_factory=list)
@@ -97,7 +99,9 @@ def serve(hub: Hub) -> Iterator[Hub]:
                 self._send(200, json.dumps(rows).encode(), {"Content-Type": "application/json"}, with_body=with_body)
             elif path.startswith("/api/models/somebody/model"):
                 about: dict[str, Any] = {"id": "somebody/model", "modelId": "somebody/model", "sha": COMMIT, "tags": []}
-                about["siblings"] = [{"rfilename": name, "size": len(raw)} for name, raw in hub.files.items()]
+                about["siblings"] = [
+                    {"rfilename": name, "size": hub.listed.get(name, len(raw))} for name, raw in hub.files.items()
+                ]
                 self._send(200, json.dumps(about).encode(), {"Content-Type": "application/json"}, with_body=with_body)
             elif found := re.fullmatch(r"/somebody/model/resolve/[^/]+/(.+)", path):
                 self._file(found.group(1), with_body=with_body)

@@ -112,7 +112,9 @@ def test_downloads_come_one_after_another(served: Hub, queue: DownloadQueue) -> 
     assert len(queue.downloads()) == 3
     queue.cancel(f"{NAME}@v2")
     assert over(queue, f"{NAME}@v2").state == "cancelled"
-    assert queue[f"{NAME}@v3"].place == 1
+    waiting = queue.get(f"{NAME}@v3")
+    assert waiting is not None
+    assert waiting.place == 1
     served.stall_after = None
     served.release.set()
     assert over(queue, f"{NAME}@v3").state == "done"

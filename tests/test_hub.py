@@ -360,6 +360,15 @@ def test_a_beginning_of_something_else_is_thrown_away(home: Path) -> None:
     assert (Path(answer["folder"]) / "model.safetensors").read_bytes() == served.files["model.safetensors"]
 
 
+def test_a_file_that_is_longer_than_was_told_does_not_fill_the_disk(home: Path) -> None:
+    with serve(repository()) as served:
+        served.listed = {"model.safetensors": 20 * CHUNK_BYTES}
+        answer = fetch(served, home)
+    assert "not what the hub says" in answer["error"]
+    assert sum(part.stat().st_size for part in begun(home)) <= 20 * CHUNK_BYTES
+    assert cache.cached_folder("somebody/model") is None
+
+
 def test_a_download_for_which_the_disk_is_too_small_fetches_no_weights(home: Path) -> None:
     sizes = "import shutil\nshutil.disk_usage = lambda folder: type('U', (), {'total': 9, 'used': 0, 'free': 1_000_000})\n"
     with serve(repository()) as served:

@@ -381,3 +381,34 @@ def test_a_child_gets_the_key_of_its_own_server_and_its_log_hides_it(monkeypatch
     assert "CLOUD_API_KEY" not in environment
     assert "LAB" not in child_environment(Settings(), row("http://lab/v1"))
     assert masker(secrets_in({"LAB": KEY}, ("LAB",)))(f"sent {KEY}") == "sent •••"
+
+
+def test_a_server_learns_its_own_key_and_nothing_else_of_the_environment(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (
+        ("OPENAI_API_KEY", "of-another"),
+        ("OPENAI_ORG_ID", "of-another"),
+        ("OPENAI_PROJECT_ID", "of-another"),
+        ("OPENAI_CUSTOM_HEADERS", "Authorization: of-another\nX-Other: of-another"),
+    ):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LAB_KEY", KEY)
+    server.answers = [said(GOOD)]
+    hear(row(server.base_url, key="LAB_KEY"))
+    hear(row(server.base_url))
+    with_key, without = (request.headers for request in server.requests)
+    assert with_key["authorization"] == f"Bearer {KEY}"
+    assert "authorization" not in without
+    assert "of-another" not in repr(server.requests)
+
+
+def test_what_cannot_be_a_key_or_a_proxy_is_told_without_repeating_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_KEY", "half\nhalf")
+    with pytest.raises(WeightsUnavailable, match="is no key") as refusal, loaded(row("http://lab/v1", key="LAB_KEY")):
+        pass
+    assert "half" not in f"{refusal.value}{refusal.value.fix}"
+    monkeypatch.setenv("ALL_PROXY", "gopher://me:secret@proxy")
+    with pytest.raises(ModelLoadError, match="proxy") as refused_proxy, loaded(row("http://lab/v1")):
+        pass
+    assert "secret" not in f"{refused_proxy.value}{refused_proxy.value.fix}"

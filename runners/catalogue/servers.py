@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from runners.base import Route, RunnerError, RunnerSpec, Server
+from runners.catalogue.offers import LanguageCode
 
 FAMILY = "openai"
 """First part of the name of what is served, after the protocol that it is served by: "openai:whisper-1@lab"."""
@@ -49,14 +50,14 @@ class UnknownServer(RunnerError):
 class ServedModel(BaseModel):
     """One model of a server: a row."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str
     """As the server calls it: "openai/whisper-large-v3", or the name of an adapter, "speech"."""
-    label: str | None = None
+    label: str | None = Field(default=None, min_length=1, max_length=80)
     route: Route = "transcriptions"
-    languages: tuple[str, ...] | None = None
-    license: str | None = None
+    languages: tuple[LanguageCode, ...] | None = Field(default=None, min_length=1)
+    license: str | None = Field(default=None, min_length=1, max_length=80)
     longest_seconds: float | None = Field(default=None, ge=1)
     """Longest audio of one request; longer clips are cut at pauses. None: as the route usually takes."""
     longest_prompt_seconds: float | None = Field(default=None, ge=1)
@@ -75,7 +76,7 @@ class ServedModel(BaseModel):
 class ServerSetting(BaseModel):
     """One server."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     base_url: str
     key: str | None = None
@@ -84,6 +85,15 @@ class ServerSetting(BaseModel):
     retries: int = Field(default=2, ge=0, le=10)
     requests_at_once: int = Field(default=4, ge=1, le=64)
     models: tuple[ServedModel, ...] = ()
+
+    @field_validator("models")
+    @classmethod
+    def _check_names(cls, value: tuple[ServedModel, ...]) -> tuple[ServedModel, ...]:
+        names = [each.model for each in value]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is there twice; a model asked by both routes needs two servers, of the same address")
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -97,6 +107,8 @@ class ServerSetting(BaseModel):
             raise ValueError('an address begins with http:// or https:// and ends with the part before "/audio", as in "/v1"')
         if parts.username or parts.password:
             raise ValueError("a key does not belong into an address; name the variable that holds it with `key`")
+        if value.rstrip("/").endswith(("/audio/transcriptions", "/chat/completions")):
+            raise ValueError('an address ends with the part before "/audio" or "/chat", as in "/v1"')
         if parts.query or parts.fragment or re.search(r"\s", value):
             raise ValueError("an address has no ?, # or spaces here")
         return value.rstrip("/")

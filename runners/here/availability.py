@@ -108,7 +108,7 @@ def _refuse_switched_off(spec: RunnerSpec, settings: Settings) -> None:
 
 
 def _refuse_without_key(server: Server) -> None:
-    if server.key_variable is not None and not os.environ.get(server.key_variable):
+    if server.key_variable is not None and not os.environ.get(server.key_variable, "").strip():
         raise UnsupportedOption(
             f"The server “{server.name}” wants a key, and none is set.",
             f"Whoever runs this sets the environment variable {server.key_variable}.",

@@ -36,7 +36,7 @@ class _CutShort(Exception):
 
 
 class DamagedFile(OSError):
-    """What came is not what the hub says it is, twice."""
+    """What came is not what the hub says it is: longer, or twice of another content."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,8 @@ def _stream(file: LargeFile, start: int, stopped: threading.Event, tell: Callabl
         with file.part.open("r+b" if here else "wb") as out:
             out.seek(here)
             for piece in response.iter_bytes(chunk_size=_PIECE_BYTES):
+                if here + len(piece) > file.size_bytes:  # the room on the disk was looked at for so many
+                    raise DamagedFile(f"{file.blob.name} is longer than it should be")
                 out.write(piece)
                 here += len(piece)
                 tell(min(here, file.size_bytes))

@@ -40,7 +40,9 @@ def explained(error: Exception, spec: RunnerSpec) -> WeightsUnavailable:
     if status is not None:
         return WeightsUnavailable(f"The hub answered {model} with an error ({status}).", "Try again later.")
     if "DamagedFile" in names:
-        return WeightsUnavailable(f"What came of {model} was damaged on the way, twice.", "Try again; look at proxies between.")
+        return WeightsUnavailable(
+            f"What came of {model} is not what the hub says it is.", "Try again; look at proxies between."
+        )
     unreached = {"ConnectError", "TimeoutException", "ConnectionError", "OfflineModeIsEnabled", "NetworkError", "ProxyError"}
     if names & (unreached | {"_CutShort", "RemoteProtocolError"}):
         return WeightsUnavailable("The hub cannot be reached.", "Check the network, or name a folder with the weights.")

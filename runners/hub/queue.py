@@ -22,6 +22,7 @@ from typing import Any, Literal
 from runners.base import RunnerSpec, UnsupportedOption
 from runners.hub import cache
 from runners.hub.downloadable import comes_from_hub, left_to_download, refuse_download
+from runners.isolation.spawner import child_environment
 from runners.settings import Settings
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -122,14 +123,7 @@ class DownloadQueue:
                     self._worker = threading.Thread(target=self._work, name="downloads", daemon=True)
                     self._worker.start()
                 self._changed.notify_all()
-        return self[name]
-
-    def __getitem__(self, name: str) -> Download:
-        """
-        Raises:
-            KeyError: there is no such download.
-        """
-        return next(each for each in self.downloads() if each.name == name)
+            return next(each for each in self.downloads() if each.name == name)
 
     def get(self, name: str) -> Download | None:
         return next((each for each in self.downloads() if each.name == name), None)
@@ -192,7 +186,7 @@ class DownloadQueue:
                     return
                 entry.download = replace(entry.download, state="running")
                 try:
-                    entry.child = child = _started(entry.download.spec)
+                    entry.child = child = _started(entry.download.spec, self._settings)
                 except OSError as error:
                     self._end(entry, "failed", f"The download could not be started ({error.strerror}).", "Try again.")
                     continue
@@ -252,7 +246,7 @@ def _speed(entry: _Entry) -> float | None:
     return (last_bytes - first_bytes) / (ended - began) if ended - began >= 0.5 else None
 
 
-def _started(spec: RunnerSpec) -> subprocess.Popen[str]:
+def _started(spec: RunnerSpec, settings: Settings) -> subprocess.Popen[str]:
     asked = {name: getattr(spec, name) for name in ("family", "label", "model", "revision", "files", "folders")}
     child = subprocess.Popen(
         (sys.executable, "-m", "runners.hub.fetch"),
@@ -260,7 +254,7 @@ def _started(spec: RunnerSpec) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # the client's words can hold addresses with signatures
         cwd=Path(__file__).resolve().parents[2],
-        env={**os.environ, "HF_HUB_CACHE": str(cache.cache_folder().absolute())},
+        env={**child_environment(settings), "HF_HUB_CACHE": str(cache.cache_folder().absolute())},  # no server's key
         text=True,
         encoding="utf-8",
         start_new_session=os.name == "posix",  # a Ctrl-C is for the page, which ends it

@@ -16,7 +16,16 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from runners.base import Cancelled, MissingPackage, Progress, RunnerError, RunnerSpec, Server, WeightsUnavailable
+from runners.base import (
+    Cancelled,
+    MissingPackage,
+    ModelLoadError,
+    Progress,
+    RunnerError,
+    RunnerSpec,
+    Server,
+    WeightsUnavailable,
+)
 from runners.remote import streams
 from runners.remote.faults import Refusal, Wording
 
@@ -28,6 +37,22 @@ FIRST_PAUSE_SECONDS = 0.5
 MOST_REFUSAL_BYTES = 64 * 1024
 _REFUSAL_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
+_HEADERS = frozenset(
+    (
+        "host",
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "transfer-encoding",
+        "user-agent",
+        "x-stainless-raw-response",
+    )
+)
+"""What a request says besides its key. The client would add what variables of the environment say for another service
+(OPENAI_ORG_ID, OPENAI_CUSTOM_HEADERS), and what machine this is. The last is the client's note to itself: it looks there
+for how it was asked."""
 
 Send = Callable[[Any], AbstractAsyncContextManager[Any]]
 """Given the client, makes a request with its ``with_streaming_response``."""
@@ -42,13 +67,19 @@ class Connection:
 
         Raises:
             MissingPackage: openai is not installed.
-            WeightsUnavailable: the variable that should hold the key is not set.
+            WeightsUnavailable: the variable that should hold the key is not set, or holds what is no key.
+            ModelLoadError: the environment names a proxy that cannot be used.
         """
         key = None if server.key_variable is None else os.environ.get(server.key_variable, "").strip()
         if key == "":
             raise WeightsUnavailable(
                 f"The key of the server {server.name} is not set.",
                 f"Whoever runs this Earshot should set {server.key_variable} in its environment.",
+            )
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise WeightsUnavailable(
+                f"What is set as the key of the server {server.name} is no key: it has letters or breaks that none has.",
+                f"Whoever runs this Earshot should set {server.key_variable} to the key alone, on one line.",
             )
         try:
             import openai
@@ -62,7 +93,15 @@ class Connection:
         self._server = server
         self._loop = asyncio.new_event_loop()
         wait = openai.Timeout(server.timeout_seconds, connect=CONNECT_SECONDS)
-        http = openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=wait, event_hooks={"response": [_refuse]})
+        hooks: dict[str, list[Callable[..., Any]]] = {"request": [_bare(key)], "response": [_refuse]}
+        try:
+            http = openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=wait, event_hooks=hooks)
+        except (ImportError, ValueError):  # the cause names the proxy, at times with a password
+            self._loop.close()
+            raise ModelLoadError(
+                f"The proxy on the way to the server {server.name} cannot be used.",
+                "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; a SOCKS proxy needs: pip install socksio",
+            ) from None
         self._client = openai.AsyncOpenAI(
             api_key=key or "none",  # the client insists on one; a server that wants none ignores it
             base_url=server.base_url,
@@ -164,6 +203,18 @@ async def _watched(coming: Awaitable[T], progress: Progress) -> T:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         raise
+
+
+def _bare(key: str | None) -> Callable[[Any], Awaitable[None]]:
+    """A hook that leaves of a request's head what the request needs."""
+
+    async def strip(request: Any) -> None:
+        for name in [each for each in request.headers if each.lower() not in _HEADERS]:
+            del request.headers[name]
+        if key is not None:
+            request.headers["Authorization"] = f"Bearer {key}"
+
+    return strip
 
 
 async def _refuse(response: Any) -> None:
