@@ -50,6 +50,7 @@ def hub_offline() -> bool:
 
 
 Names = Annotated[tuple[str, ...], NoDecode]
+PresetName = Annotated[str, Field(min_length=1, max_length=80)]
 
 
 class Settings(BaseSettings):
@@ -80,7 +81,7 @@ class Settings(BaseSettings):
     """Rows added, renamed or hidden; in ``earshot.toml`` alone."""
     servers: Mapping[str, ServerSetting] = Field(default_factory=dict)
     """Served models, by the name of their server; in ``earshot.toml`` alone."""
-    presets: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    presets: Mapping[PresetName, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Selections offered by name besides the built-in ones; in ``earshot.toml`` alone."""
     chosen: Names | None = None
     """The systems ticked on a first visit; None: those that come with Earshot."""
@@ -172,7 +173,8 @@ def read_settings(**flags: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         text = text_of_file()
-        raise SettingsError("\n".join(_wrong(fault, given, text) for fault in error.errors())) from error
+        faults = [fault for fault in error.errors() if fault["type"] != "too_short" or not fault["input"]]  # else told by item
+        raise SettingsError("\n".join(_wrong(fault, given, text) for fault in faults)) from error
     except OSError as error:
         raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -223,7 +225,7 @@ def _no_toml(fault: str) -> str:
 def _wrong(fault: ErrorDetails, flags: Mapping[str, Any], text: str | None) -> str:
     """One wrong setting in a line: what was given, what is allowed, and where it may have come from."""
     path = fault["loc"]
-    name = ".".join(part for part in path if isinstance(part, str))
+    name = ".".join(part for part in path if isinstance(part, str) and part not in {"", "[key]"})
     setting = str(path[0]) if path else name
     in_file = text is not None and setting not in flags and not _variable(setting)
     line = line_of(text, path) if text is not None and in_file else None
@@ -238,14 +240,24 @@ def _wrong(fault: ErrorDetails, flags: Mapping[str, Any], text: str | None) -> s
         return f"{where}{name}: this is missing; add {path[-1]} = …"
     if fault["type"] in {"tuple_type", "model_type", "dict_type", "mapping_type"} and setting in _TABLES:
         return f"{where}{name}: this has another form; write\n{_TABLES[setting]}"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = _WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
     said = f"{name}: {message[:1].lower()}{message[1:]}"
-    if path[-1:] not in {("key",), ("base_url",)}:  # whoever wrote a secret there does not want it in a log
+    is_secret = path[-1:] in {("key",), ("base_url",)}  # whoever wrote one there does not want it in a log
+    if not is_secret and isinstance(fault["input"], str | int | float) and fault["input"] != "":
         said += f", not {str(fault['input'])[:80]!r}"
     if where:
         return f"{where}{said}"
     return f"{said} (set by --{setting.replace('_', '-')}, EARSHOT_{setting.upper()} or {SETTINGS_FILE})"
 
+
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "too_short": "this is empty; leave it out, or name something",
+        "string_too_short": "this is empty; leave it out, or write something",
+        "string_pattern_mismatch": 'a language is written as its code, such as "en"',
+    }
+)
+"""What faults mean, where pydantic says it in words for programmers; the one pattern there is, is of languages."""
 
 _TABLES: Mapping[str, str] = MappingProxyType(
     {

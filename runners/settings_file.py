@@ -1,12 +1,13 @@
 """``earshot.toml``: what it holds, and on which line something of it stands.
 
-The lines are found with ``tomllib`` itself, which does not tell them: the file is parsed up to each line in turn, and what
-appears for the first time was written since the last line up to which it could be parsed.
+The lines are found with ``tomllib`` itself, which does not tell them: the file is parsed up to one line or another, and what
+appears for the first time was written since the last line up to which it could be parsed without it.
 """
 
 from __future__ import annotations
 
 import tomllib
+from bisect import bisect_left
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +35,27 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int | None:
     """The line on which something begins, from 1; of a thing that is missing, the line of what it is missing in."""
     lines = text.split("\n")
     for length in range(len(path), 0, -1):
-        parsed = 0
-        for count in range(1, len(lines) + 1):
-            try:
-                content = tomllib.loads("\n".join(lines[:count]))
-            except tomllib.TOMLDecodeError:  # in the midst of a value of several lines
-                continue
-            try:
-                _walk(content, path[:length])
-            except LookupError:
-                parsed = count
-                continue
-            written = (at for at in range(parsed, count) if lines[at].strip() and not lines[at].lstrip().startswith("#"))
-            return next(written, parsed) + 1
+        count = bisect_left(range(1, len(lines) + 1), True, key=lambda count: _has(lines, count, path[:length]))
+        if count == len(lines):
+            continue
+        written = (at for at in range(count, len(lines)) if lines[at].strip() and not lines[at].lstrip().startswith("#"))
+        return next(written, count) + 1
     return None
+
+
+def _has(lines: list[str], count: int, path: tuple[str | int, ...]) -> bool:
+    """Whether something stands in the first ``count`` lines, or begins there and ends on a later one."""
+    for end in range(count, len(lines) + 1):
+        try:
+            content = tomllib.loads("\n".join(lines[:end]))
+        except tomllib.TOMLDecodeError:  # in the midst of a value of several lines
+            continue
+        try:
+            _walk(content, path)
+        except LookupError:
+            return False
+        return True
+    return False
 
 
 def line_of_fault(text_bytes: bytes) -> int | None:

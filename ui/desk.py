@@ -25,7 +25,7 @@ from comparisons.score import Metric
 from runners import audio
 from runners.base import Availability, Clip, Contender, PromptError, RunnerError, RunnerSpec
 from runners.catalogue.contenders import contender_for
-from runners.catalogue.names import offered, offered_spec, spec_for
+from runners.catalogue.names import choices, offered, offered_spec, spec_for
 from runners.catalogue.presets import Preset, presets
 from runners.conversations.asking import RunsTurns
 from runners.events import Event, Finished
@@ -105,8 +105,7 @@ class Desk:
         if here is not None:
             return here
         if not self.settings.visitors_add_models:
-            names = ", ".join(spec.name for spec in offered(self.settings))
-            raise Refused(f"{name!r} is not offered here.", f"Choose from: {names}.")
+            raise Refused(f"{name!r} is not offered here.", f"Choose from: {choices(name, offered(self.settings))}.")
         return spec_for(name, self.settings)
 
     def loaded(self) -> list[RunnerSpec]:

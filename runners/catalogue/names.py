@@ -170,6 +170,18 @@ def offered_spec(name: str, settings: Settings) -> RunnerSpec | None:
     return spec if spec.name in here or as_it_is in here else None
 
 
+def choices(name: str, specs: Sequence[RunnerSpec]) -> str:
+    """What else could be chosen, for whoever named what is not offered: all names, or those that come close to it."""
+    known = [spec.name for spec in specs]
+    if len(known) > _MOST_NAMES:
+        known = get_close_matches(name, known, n=3, cutoff=0.5) or known[:_MOST_NAMES]
+    left = len(specs) - len(known)
+    return ", ".join(known) + (f", and {left} more" if left else "")
+
+
+_MOST_NAMES = 12
+"""That a sentence can hold."""
+
 _DTYPES: Mapping[str, Dtype] = MappingProxyType({dtype: dtype for dtype in get_args(Dtype)})
 _DEVICES: Mapping[str, DeviceKind] = MappingProxyType({kind: kind for kind in get_args(DeviceKind)})
 _DEVICES_SAY: Mapping[DeviceKind, str] = MappingProxyType(

@@ -19,10 +19,14 @@ A name that no row has adds one: its family says how it is run.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from runners.base import RunnerSpec
+
+LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+"""As ISO 639 has it: "en", "yue"."""
 
 
 class ModelSetting(BaseModel):
@@ -35,8 +39,8 @@ class ModelSetting(BaseModel):
     label: str | None = Field(default=None, min_length=1, max_length=80)
     hidden: bool = False
     """Not offered, unless a visitor may name any model and does."""
-    languages: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """ISO 639-1 codes it understands."""
+    languages: tuple[LanguageCode, ...] | None = Field(default=None, min_length=1)
+    """Codes of those it understands."""
     license: str | None = Field(default=None, min_length=1, max_length=80)
     """SPDX identifier."""
 

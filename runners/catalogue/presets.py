@@ -9,7 +9,7 @@ from types import MappingProxyType
 from runners.base import Availability, RunnerError, RunnerSpec
 from runners.catalogue.contenders import split_name
 from runners.catalogue.licenses import is_open
-from runners.catalogue.names import UnknownRunner, offered, offered_spec, spec_for, split_asked
+from runners.catalogue.names import UnknownRunner, choices, offered, offered_spec, spec_for, split_asked
 from runners.catalogue.rows import SCRIPTED
 from runners.prompts import Templates
 from runners.settings import Settings, where_set
@@ -112,7 +112,7 @@ def check_names(settings: Settings) -> None:
         UnknownRunner: a name is not known or not offered, with the place where it stands.
         PromptError: the prompt templates cannot be used, or lack one that is named.
     """
-    known = [spec.name for spec in offered(settings)]
+    known = offered(settings)
     templates = Templates.of(settings)
     for path, name in _named(settings):
         try:
@@ -120,7 +120,8 @@ def check_names(settings: Settings) -> None:
             spec_for(system, settings)
             if offered_spec(system, settings) is None:
                 raise UnknownRunner(
-                    f"{name!r} is not offered.", f"Add it with [[models]] or extra_runners, or choose from: {', '.join(known)}."
+                    f"{name!r} is not offered.",
+                    f"Add it with [[models]] or extra_runners, or choose from: {choices(system, known)}.",
                 )
             if template is not None:
                 templates.get(template)
