@@ -19,6 +19,7 @@ from runners.catalogue.names import UnknownRunner, offered
 from runners.here.availability import as_plain, availability
 from runners.here.machine import Machine, probe
 from runners.here.need import gigabytes
+from runners.here.reasons import by_reason
 from runners.settings import SettingsError, read_settings
 from runners.terminal import plain
 
@@ -89,13 +90,14 @@ def table(machine: Machine, rows: Sequence[tuple[RunnerSpec, Availability]], wid
     if ready:
         widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
         lines += ["", *("  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in cells)]
-    skipped = [(spec, found) for spec, found in rows if not found.ok]
+    skipped = by_reason(rows)
     if skipped:
         lines += ["", "SKIPPED"]
-    for spec, found in skipped:
-        pinned = f" ({spec.model}@{spec.revision})" if spec.is_default and spec.revision else ""
-        lines.append(plain(spec.name + pinned))
-        for sentence in (found.reason, f"Fix: {found.fix}" if found.fix else None):
+    for group in skipped:
+        for spec in group.specs:
+            pinned = f" ({spec.model}@{spec.revision})" if spec.is_default and spec.revision else ""
+            lines.append(plain(spec.name + pinned))
+        for sentence in (group.reason, f"Fix: {group.fix}" if group.fix else None):
             if sentence:
                 lines += textwrap.wrap(
                     plain(sentence), max(40, width), initial_indent="    ", subsequent_indent="    ",

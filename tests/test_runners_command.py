@@ -54,6 +54,12 @@ def test_the_table_is_aligned_and_says_why_not() -> None:
     )
 
 
+def test_those_that_are_skipped_for_one_reason_have_it_said_once() -> None:
+    off = [(spec_for(name), replace(SKIPPED, fix=f"Name a folder: {name}:FOLDER.")) for name in ("ctc", "whisper")]
+    named = "SKIPPED\nctc\nwhisper\n    Needs 12.3 GB, 7.1 GB free.\n    Fix: Name a folder: FAMILY:FOLDER.\n"
+    assert table(MACHINE, off).endswith(named)
+
+
 def test_a_pinned_revision_and_a_spread_model_are_shown() -> None:
     spread = Availability("available", placement=Placement("cuda", "bfloat16", 12_000_000_000, spread=True))
     assert table(MACHINE, [(spec_for("phi4-multimodal"), spread), (spec_for("moonshine"), READY)]).endswith(

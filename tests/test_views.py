@@ -234,6 +234,11 @@ def test_a_fix_that_names_each_family_is_one_fix() -> None:
     assert "Name a folder: a:FOLDER." in alone
 
 
+def test_a_licence_of_ones_own_is_called_one() -> None:
+    assert views.facts(spec(license="LicenseRef-NVIDIA-Open-Model")) == "NVIDIA Open Model licence"
+    assert views.facts(spec(license="Apache-2.0")) == "Apache-2.0"
+
+
 def test_the_hubs_addresses_are_links_and_nothing_else_is() -> None:
     html = str(views.linked(f"Accept it at https://huggingface.co/google/gemma-3n, then {HOSTILE} http://elsewhere/x"))
     assert 'href="https://huggingface.co/google/gemma-3n" target' in html

@@ -25,6 +25,7 @@ from comparisons.texts.changes import Change, explained
 from runners.base import Availability, Clip, RunnerError, RunnerSpec
 from runners.conversations.conversation import Conversation, Exchange
 from runners.here.machine import Machine
+from runners.here.reasons import by_reason
 from runners.prompts import PromptTemplate
 from ui.prose import blocks
 
@@ -61,12 +62,18 @@ def languages(codes: Sequence[str]) -> str:
     return ", ".join(codes) if len(codes) <= 3 else f"{len(codes)} languages"
 
 
+def licence(identifier: str) -> str:
+    """An SPDX identifier for people: "MIT"; "LicenseRef-NVIDIA-Open-Model" -> "NVIDIA Open Model licence"."""
+    own = identifier.removeprefix("LicenseRef-")
+    return identifier if own == identifier else f"{own.replace('-', ' ')} licence"
+
+
 def facts(spec: RunnerSpec) -> str:
     """Size, languages and licence of a system, as far as they are known."""
     known = (
         parameters(spec.parameters) if spec.parameters else None,
         languages(spec.languages) if spec.languages else None,
-        spec.license,
+        licence(spec.license) if spec.license else None,
     )
     return " · ".join(fact for fact in known if fact)
 
@@ -79,29 +86,12 @@ def absent(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
     return _template("absent.html").render(count=len(skipped), groups=_by_reason(skipped), apart=True)
 
 
-def _card(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
-    return {"spec": spec, "availability": found, "facts": facts(spec)}
-
-
-def _by_reason(skipped: Iterable[tuple[RunnerSpec, Availability]]) -> list[dict[str, Any]]:
-    """Systems that are skipped for the same reason with the same fix share a card: twenty like sentences bury a page.
-
-    A fix that names the family is the same as another's that names its own.
-    """
-    groups: dict[tuple[str | None, str], list[tuple[RunnerSpec, Availability]]] = {}
-    for spec, found in skipped:
-        groups.setdefault((found.reason, _of_any_family(spec, found)), []).append((spec, found))
-    drawn = []
-    for (reason, fix), rows in groups.items():
-        of_all = {found.fix for _, found in rows}
-        drawn.append(
-            {"reason": reason, "fix": of_all.pop() if len(of_all) == 1 else fix, "cards": [_card(*row) for row in rows]}
-        )
-    return drawn
-
-
-def _of_any_family(spec: RunnerSpec, found: Availability) -> str:
-    return (found.fix or "").replace(f"{spec.family}:FOLDER", "FAMILY:FOLDER")
+def _by_reason(offers: Iterable[tuple[RunnerSpec, Availability]]) -> list[dict[str, Any]]:
+    """Systems that are skipped for the same reason share a card."""
+    return [
+        {"reason": each.reason, "fix": each.fix, "cards": [{"spec": spec, "facts": facts(spec)} for spec in each.specs]}
+        for each in by_reason(offers)
+    ]
 
 
 def linked(text: str) -> Markup:
@@ -120,7 +110,9 @@ def systems(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
     rows = list(offers)
     skipped = [row for row in rows if not row[1].ok]
     return _template("systems.html").render(
-        able_cards=[_card(*row) for row in rows if row[1].ok], groups=_by_reason(skipped), off=len(skipped)
+        able_cards=[{"spec": spec, "availability": found, "facts": facts(spec)} for spec, found in rows if found.ok],
+        groups=_by_reason(skipped),
+        off=len(skipped),
     )
 
 

@@ -1,6 +1,7 @@
 """Whether a system can run on this machine now, and where. Imports nothing heavy, and asks nobody.
 
 availability  available, after a download, or skipped with the reason and the fix
+reasons       those that are skipped, by why
 packages      what is installed
 weights       what a folder holds, read off its heads
 need          how much memory a system takes
