@@ -38,8 +38,8 @@ from runners.base import (
 from runners.networks import checkpoint, cross_attention, word_times
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Tried in turn until a window's text is neither looping nor improbable. This and the three limits below: the paper's
-section 4.5 and openai/whisper ``transcribe.py``."""
+"""Tried in turn until a window's text is neither looping nor improbable, or chance makes it only less probable. This and the
+three limits below: the paper's section 4.5 and openai/whisper ``transcribe.py``."""
 MAX_COMPRESSION = 2.4
 """Bytes of text per byte of its zlib compression; above it the text repeats itself."""
 MIN_LOG_PROBABILITY = -1.0
@@ -347,6 +347,8 @@ def _decode(
         tries.append((not loops, log_probability, tokens))
         if not loops and log_probability >= MIN_LOG_PROBABILITY:
             break
+        if len(tries) > 1 and tries[-2][0] and log_probability <= tries[-2][1]:
+            break  # chance led away from a text that did not loop: more of it would lead further
     heard.retried += len(tries) > 1
     if tries[-1][0] and tries[-1][1] >= MIN_LOG_PROBABILITY:
         return tries[-1][2]

@@ -244,6 +244,23 @@ def test_a_weak_clip_changes_nothing_in_the_samples(many_languages: Path) -> Non
     assert (clip.samples == np.float32(1e-6)).all()
 
 
+def test_a_text_that_chance_makes_less_probable_is_not_tried_again_and_again(
+    many_languages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+    probabilities = iter([-2.0, -3.0])
+
+    def improbable(scores: object, tokens: object, temperature: float) -> float:
+        tried.append(temperature)
+        return next(probabilities)
+
+    monkeypatch.setattr(whisper, "_log_probability", improbable)
+    monkeypatch.setattr(whisper, "MAX_COMPRESSION", 1e9)
+    transcript = hear(loaded(many_languages), tiny.babble(0.5), TranscribeOptions(word_times=False))
+    assert tried == [0.0, 0.2]
+    assert any("more than once" in note for note in transcript.notes)
+
+
 def test_a_translation_is_what_a_plain_generate_translates(many_languages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whisper, "TEMPERATURES", (0.0,))  # the random network's text is improbable: no second try here
     from transformers import AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
