@@ -65,6 +65,16 @@ def test_times_come_exactly_where_the_card_says_so(subject: Subject) -> None:
         assert not any(segment.start is not None for transcript in heard for segment in transcript.segments)
 
 
+def test_a_clip_that_is_cut_says_so_and_no_piece_is_longer_than_the_card_says(subject: Subject) -> None:
+    longest = subject.spec.longest_transcribed_seconds
+    if longest is None:
+        pytest.skip("it takes clips of any length")
+    transcript = subject.heard("long")
+    lengths = [each.end - each.start for each in transcript.segments if each.start is not None and each.end is not None]
+    assert all(length <= longest + 1e-6 for length in lengths)
+    assert (longest < CLIPS["long"].seconds) == any(note.startswith("cut at") for note in transcript.notes)
+
+
 def test_word_times_change_no_word(subject: Subject) -> None:
     if subject.spec.family == "faster-whisper":
         pytest.skip("the library drops segments whose words it times at no length at all")

@@ -33,6 +33,7 @@ ROWS: tuple[RunnerSpec, ...] = (
         dtypes=("int8",),
         devices=("cpu",),
         has_segment_times=True,
+        longest_transcribed_seconds=20,
         tested="real weights",
     ),
     RunnerSpec(
