@@ -404,5 +404,6 @@ def test_nothing_to_offer_is_not_passed_over() -> None:
 
 def test_whispers_languages_are_its_tokenizers_own() -> None:
     tokenization = pytest.importorskip("transformers.models.whisper.tokenization_whisper")
-    assert spec_for("whisper:openai/whisper-large-v3").languages == tuple(tokenization.LANGUAGES)
-    assert set(tokenization.LANGUAGES) - set(spec_for("whisper").languages or ()) == {"yue"}
+    theirs = tuple("jv" if code == "jw" else code for code in tokenization.LANGUAGES)  # Javanese by its ISO code
+    assert spec_for("whisper:openai/whisper-large-v3").languages == theirs
+    assert set(theirs) - set(spec_for("whisper").languages or ()) == {"yue"}

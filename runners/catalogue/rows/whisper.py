@@ -24,7 +24,7 @@ HEARD: Mapping[str, Heard] = MappingProxyType(
 _WHISPER_CODES = (
     "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy "
     "sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo "
-    "uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su"
+    "uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jv su"
 )
 _WHISPER_LANGUAGES = tuple(_WHISPER_CODES.split())
 _WHISPER_V3_LANGUAGES = (*_WHISPER_LANGUAGES, "yue")
