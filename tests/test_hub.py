@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -433,6 +434,14 @@ def test_a_hub_that_cannot_be_reached_is_told(home: Path) -> None:
     answer = fetch(served, home)
     assert answer["error"] == "The hub cannot be reached."
     assert answer["fix"]
+
+
+def test_a_hub_that_never_answers_is_not_waited_for(home: Path) -> None:
+    soon = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nimport runners.hub.fetch as f; f.SILENT_SECONDS = 0.3\n"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hub = Hub({}, url=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        answer = fetch_all(hub, home, [MODEL], before=soon)[0]
+    assert answer["error"] == "The hub cannot be reached."
 
 
 PHI4 = "phi4-multimodal:somebody/model@refs/pr/70"

@@ -23,7 +23,7 @@ _PIECE_BYTES = 1 << 20
 _ATTEMPTS = 6
 """In a row that bring nothing; then it is given up. The waits between them double from half a second: 15 s in all."""
 _FIRST_WAIT_SECONDS = 0.5
-_SILENT_SECONDS = 15.0
+SILENT_SECONDS = 15.0
 """Nothing came for so long: the connection is made anew. The client itself would wait for ever."""
 _LOOK_SECONDS = 0.2
 _AGAIN = frozenset({"TransportError", "ConnectionError", "_CutShort"})
@@ -138,7 +138,7 @@ def _stream(file: LargeFile, start: int, stopped: threading.Event, tell: Callabl
     if start:
         headers["Range"] = f"bytes={start}-"
     session = get_session()
-    with session.stream("GET", file.url, headers=headers, follow_redirects=True, timeout=_SILENT_SECONDS) as response:
+    with session.stream("GET", file.url, headers=headers, follow_redirects=True, timeout=SILENT_SECONDS) as response:
         hf_raise_for_status(response)
         here = start if response.status_code == 206 and _starts_at(response, start) else 0  # a server may send all of it
         with file.part.open("r+b" if here else "wb") as out:

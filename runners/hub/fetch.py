@@ -32,7 +32,7 @@ from runners.here.weights import (
     read_weights,
 )
 from runners.hub import cache
-from runners.hub.blob import LargeFile, fetch
+from runners.hub.blob import SILENT_SECONDS, LargeFile, fetch
 from runners.hub.downloadable import refuse_full_disk
 from runners.hub.faults import explained
 from runners.isolation.death import die_with
@@ -186,7 +186,7 @@ class _Fetch(threading.Thread):
         from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
         spec, model = self._spec, self._spec.model or ""
-        about = HfApi().model_info(model, revision=spec.revision, files_metadata=True)
+        about = HfApi().model_info(model, revision=spec.revision, files_metadata=True, timeout=SILENT_SECONDS)
         sizes = {entry.rfilename: int(entry.size or 0) for entry in about.siblings or ()}
         wanted = wanted_files(sizes, spec.files, spec.folders)
         if not any(name.endswith((".safetensors", ".bin")) for name in wanted):
