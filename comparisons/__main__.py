@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from comparisons import history, report
+from comparisons.bar import Bar
 from comparisons.beyond.measures import key_terms_in
 from comparisons.compare import Comparison, begin, fold
 from comparisons.normalise import NORMALISERS, Normaliser, choose, normaliser
@@ -30,7 +31,7 @@ from comparisons.score import METRICS, Metric, choose_metric
 from runners.base import Clip, Contender, PromptError, RunnerError
 from runners.catalogue.contenders import contender_for, unused
 from runners.catalogue.names import spec_for
-from runners.events import Event, Finished
+from runners.events import Event
 from runners.pool import Pool
 from runners.prompts import VARIABLES, Templates
 from runners.settings import Settings, SettingsError, read_settings
@@ -281,7 +282,7 @@ def _run(
     shown = sys.stderr.isatty() and (out.isatty() or wanted.output is not None)
     with contextlib.ExitStack() as stack:
         pool = None
-        progress = stack.enter_context(_Bar(len(wanted.clips) * len(contenders), shown))
+        progress = stack.enter_context(Bar(len(wanted.clips) * len(contenders), shown))
         for path in wanted.clips:
             try:
                 clip = _decoded(path, settings, references.get(path), wanted.language)
@@ -380,36 +381,6 @@ _WRITERS: dict[str, Callable[[list[Comparison]], str]] = {
     "csv": report.to_csv,
     "html": report.to_html,
 }
-
-
-class _Bar:
-    """A progress bar on a terminal; without one, only what must be said."""
-
-    def __init__(self, total: int, shown: bool) -> None:
-        from tqdm import tqdm  # type: ignore[import-untyped]
-
-        width = {} if not shown or os.get_terminal_size(sys.stderr.fileno()).columns else {"ncols": 80}
-        # A terminal that does not tell its width has 0 columns, and tqdm draws nothing into 0 columns.
-        self._bar = tqdm(total=total, unit="run", file=sys.stderr, disable=not shown, leave=False, **width)
-
-    def show(self, source: str, event: Event) -> None:
-        self._bar.set_description_str(plain(f"{source}: {event.contender.label}"), refresh=False)
-        self._bar.set_postfix_str(type(event).__name__.lower(), refresh=True)
-        if isinstance(event, Finished):
-            self._bar.update()
-
-    def skip(self, number: int) -> None:
-        self._bar.update(number)
-
-    def say(self, text: str) -> None:
-        self._bar.clear()
-        sys.stderr.write(plain(text) + "\n")
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()
 
 
 if __name__ == "__main__":
