@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -18,6 +19,7 @@ from runners.base import (
     PromptError,
     RunnerSpec,
     Segment,
+    Server,
     Transcript,
     TranscriptionResult,
     Usage,
@@ -176,6 +178,14 @@ def test_systems_that_cannot_run_say_why_and_what_to_do() -> None:
         assert "needs 12 GB, 7 GB free" in text
         assert "choose a smaller precision" in text
     assert "One <b>" in some.text
+
+
+def test_a_system_on_a_server_is_not_said_to_be_here() -> None:
+    there = replace(SPEC, server=Server("lab", "http://inside:8000/v1"))
+    html = views.systems([(there, Availability("available"))])
+    assert "served by lab" in Tags(html).text
+    assert "here now" not in Tags(html).text
+    assert "inside" not in html
 
 
 def test_the_rendered_prompt_is_seen_before_it_is_sent() -> None:

@@ -114,32 +114,10 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
                 selection_line()
                 status = status_line("")
         with gr.Row(elem_id="es-rules"):
-            normaliser = gr.Dropdown(
-                [("Normaliser: automatic", ""), *((f"Normaliser: {name}", name) for name in NORMALISERS)],
-                value="",
-                label="Normaliser",
-                show_label=False,
-                container=False,
-                elem_classes="es-choice",
-            )
-            metric = gr.Dropdown(
-                METRIC_CHOICES,
-                value="",
-                label="Error rate",
-                show_label=False,
-                container=False,
-                elem_classes="es-choice",
-                elem_id="es-metric",
-            )
-            order = gr.Dropdown(
-                ORDERS,
-                value="chosen",
-                label="Sort",
-                show_label=False,
-                container=False,
-                elem_classes="es-choice",
-                elem_id="es-sort",
-            )
+            named = [("Normaliser: automatic", ""), *((f"Normaliser: {name}", name) for name in NORMALISERS)]
+            normaliser = _rule("Normaliser", named, "")
+            metric = _rule("Error rate", METRIC_CHOICES, "", "es-metric")
+            order = _rule("Sort", ORDERS, "chosen", "es-sort")
     results = Results.build(status)
     absent = absent_cards(views.absent(offers))
 
@@ -362,6 +340,13 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         event(refresh_cards, [added], [cards, absent], **of_cards)
 
     return Given(clip, added, look_again)
+
+
+def _rule(label: str, choices: Sequence[tuple[str, str]], value: str, elem_id: str | None = None) -> gr.Dropdown:
+    """How what is shown is scored and sorted; each choice says of what it is one."""
+    return gr.Dropdown(
+        choices, value=value, label=label, show_label=False, container=False, elem_classes="es-choice", elem_id=elem_id
+    )
 
 
 def ways(rule: str, rate: str, language: str | None, reference: Reference | None) -> tuple[Normaliser, Metric]:

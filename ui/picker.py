@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from comparisons import figures
 from runners.base import Availability, RunnerSpec
 from runners.catalogue.licenses import is_open
 from runners.catalogue.presets import Offer, Preset
@@ -39,19 +38,10 @@ def row(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
     return {
         **as_plain(spec, found),
         "facts": views.facts(spec),
-        "where": where(spec, found),
+        "where": views.where(spec, found),
         "is_open": is_open(spec.license) is True,
         "precisions": precisions(spec, found),
     }
-
-
-def where(spec: RunnerSpec, found: Availability) -> str:
-    """ "here now", "download 0.5 GB", "served by lab": what stands last on the card of a system that can run."""
-    if spec.server is not None:
-        return f"served by {spec.server.name}"
-    if found.state != "download":
-        return "here now"
-    return f"download {figures.bytes_(found.download_bytes)}" if found.download_bytes else "download"
 
 
 def precisions(spec: RunnerSpec, found: Availability) -> list[str]:

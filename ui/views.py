@@ -78,6 +78,15 @@ def facts(spec: RunnerSpec) -> str:
     return " · ".join(fact for fact in known if fact)
 
 
+def where(spec: RunnerSpec, found: Availability) -> str:
+    """ "here now", "download 0.5 GB", "served by lab": what stands last on the card of a system that can run."""
+    if spec.server is not None:
+        return f"served by {spec.server.name}"
+    if found.state != "download":
+        return "here now"
+    return f"download {figures.bytes_(found.download_bytes)}" if found.download_bytes else "download"
+
+
 def absent(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
     """Cards of the systems that cannot run, where they are too many to stand among the others; else ""."""
     skipped = [row for row in offers if not row[1].ok]
@@ -110,7 +119,11 @@ def systems(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
     rows = list(offers)
     skipped = [row for row in rows if not row[1].ok]
     return _template("systems.html").render(
-        able_cards=[{"spec": spec, "availability": found, "facts": facts(spec)} for spec, found in rows if found.ok],
+        able_cards=[
+            {"spec": spec, "availability": found, "facts": facts(spec), "where": where(spec, found)}
+            for spec, found in rows
+            if found.ok
+        ],
         groups=_by_reason(skipped),
         off=len(skipped),
     )

@@ -8,5 +8,6 @@ element.addEventListener("click", (event) => {
   const summary = event.target.closest("summary");
   if (summary) isOpen = !summary.parentElement.open; // it opens or closes next
 });
-new MutationObserver(hold).observe(element, { childList: true, subtree: true });
+// Whoever draws the list anew opens it.
+new MutationObserver(hold).observe(element, { childList: true, subtree: true, attributeFilter: ["open"] });
 hold();
