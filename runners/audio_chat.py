@@ -17,11 +17,9 @@ from runners.audio import cut_at_pauses, mono
 from runners.base import (
     ChatOptions,
     Clip,
-    ModelLoadError,
     Placement,
     Progress,
     PromptError,
-    RunnerSpec,
     TranscribeOptions,
     Transcript,
     Turn,
@@ -29,9 +27,9 @@ from runners.base import (
 )
 from runners.dialects import audio_flamingo, gemma, qwen_omni, voxtral
 from runners.networks import checkpoint, generation, pieces
-from runners.networks.chat_cache import ChatCache
 from runners.networks.generation import Wire
 from runners.networks.hearing import Hearing, Samples
+from runners.networks.holding import Talking
 from runners.networks.languages import language_name
 
 TRANSLATE = "Translate the speech into {}. Write down the translation and nothing else."
@@ -60,13 +58,8 @@ _LOADS: Mapping[str, Load] = MappingProxyType(
 """By the model type that ``config.json`` names."""
 
 
-class AudioChat:
+class AudioChat(Talking[Hearing]):
     """Runs a checkpoint of one of these families with PyTorch."""
-
-    def __init__(self, spec: RunnerSpec) -> None:
-        self._spec = spec
-        self._hearing: Hearing | None = None
-        self._memory = ChatCache()
 
     def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
         """Load a transformers folder of the spec's family.
@@ -80,11 +73,7 @@ class AudioChat:
         if load is None:
             raise checkpoint.foreign(found, f"a checkpoint that {self._spec.family} takes")
         progress.check()
-        self._hearing = load(found.folder, placement, progress)
-
-    def unload(self) -> None:
-        self._memory.clear()
-        self._hearing = None
+        self._loaded = load(found.folder, placement, progress)
 
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Write down what is said, in its language or in ``options.translate_to``, or do what ``options.prompt`` says.
@@ -98,7 +87,7 @@ class AudioChat:
             OutOfMemory: a piece does not fit.
             Cancelled: between two tokens, or between two layers of a prefill.
         """
-        hearing = self._ready()
+        hearing = self._need()
         is_plain = options.prompt is None and options.translate_to is None
         follows_speech = options.prompt is None or options.prompt.is_word_for_word
         samples = mono(clip)
@@ -128,7 +117,7 @@ class AudioChat:
             OutOfMemory: they do not fit the device.
             Cancelled: between two tokens, or between two layers of a prefill.
         """
-        hearing = self._ready()
+        hearing = self._need()
         if not turns or turns[-1].role != "user":
             raise PromptError("The conversation does not end with a question.", "Ask something.")
         wire = hearing.wire(None if clip is None else mono(clip), turns)
@@ -139,15 +128,6 @@ class AudioChat:
         return replace(
             usage, notes=(*usage.notes, f"the clip is longer than the {minutes:.0f} min that one prompt should hold")
         )
-
-    def forget(self, conversation: str) -> None:
-        """Give back what is kept for a conversation; one that is not known is no error."""
-        self._memory.forget(conversation)
-
-    def _ready(self) -> Hearing:
-        if self._hearing is None:
-            raise ModelLoadError("The model is not loaded.", "Load it first.")
-        return self._hearing
 
 
 def _asked(hearing: Hearing, options: TranscribeOptions, samples: Samples) -> Wire:

@@ -278,6 +278,11 @@ class RunnerSpec:
     """Where it is served; None for a system of this machine."""
 
     @property
+    def only_language(self) -> str | None:
+        """The one language that it understands; None if there are several, or they are unknown."""
+        return self.languages[0] if self.languages is not None and len(self.languages) == 1 else None
+
+    @property
     def name(self) -> str:
         """``family`` for a family's default model, else ``family:model[@revision][+precision][+device]``, the same words
         everywhere. What is served has the server's name where others have a revision.

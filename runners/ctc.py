@@ -25,13 +25,13 @@ from runners.base import (
     ModelLoadError,
     Placement,
     Progress,
-    RunnerSpec,
     TranscribeOptions,
     Transcript,
     UnsupportedOption,
     Word,
 )
 from runners.networks import checkpoint, word_pieces
+from runners.networks.holding import Holding
 from runners.networks.spectrogram import GraniteSpectrogram
 from runners.networks.word_pieces import Emission
 
@@ -81,13 +81,10 @@ class _Frames:
     """The frame's number from the start of the clip."""
 
 
-class Ctc:
+class Ctc(Holding[_Loaded]):
     """Runs a CTC checkpoint with PyTorch."""
 
-    def __init__(self, spec: RunnerSpec) -> None:
-        self._spec = spec
-        self._loaded: _Loaded | None = None
-        self._first_adapter: str | None = None
+    _first_adapter: str | None = None
 
     def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
         """Load a transformers folder with a CTC head in float32, bfloat16 or float16.
@@ -116,11 +113,7 @@ class Ctc:
             else:
                 extractor = AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
             tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
-        if getattr(extractor, "sampling_rate", SAMPLE_RATE) != SAMPLE_RATE:
-            raise ModelLoadError(
-                f"{weights} hears {extractor.sampling_rate} samples a second, clips have {SAMPLE_RATE}.",
-                "Choose a checkpoint for 16 kHz.",
-            )
+        checkpoint.require_sample_rate(weights, extractor)
         progress.check()
         model = checkpoint.load_model(AutoModelForCTC, weights, placement)
         if model.config.pad_token_id is None:
@@ -128,9 +121,6 @@ class Ctc:
         adapter = tokenizer.target_lang if getattr(model.config, "adapter_attn_dim", None) else None
         self._first_adapter = adapter
         self._loaded = _Loaded(model, extractor, tokenizer, weights, placement, adapter)
-
-    def unload(self) -> None:
-        self._loaded = None
 
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Hear a clip of any length.
@@ -140,10 +130,9 @@ class Ctc:
             OutOfMemory: a chunk does not fit.
             Cancelled: between two chunks.
         """
-        if self._loaded is None:
-            raise ModelLoadError("The model is not loaded.", "Load it first.")
+        loaded = self._need()
         progress.check()
-        loaded = self._with_language(self._loaded, options.language, progress)
+        loaded = self._with_language(loaded, options.language, progress)
         chunks = list(_chunks(len(clip.samples)))
         parts: list[_Frames] = []
         seconds = 0.0  # of a frame
@@ -205,7 +194,7 @@ class Ctc:
     def _heard_language(self, loaded: _Loaded, wanted: str | None) -> str | None:
         if wanted is None and loaded.adapter is not None:
             return next((code for code, name in MMS_CODES.items() if name == loaded.adapter), None)
-        only = self._spec.languages[0] if self._spec.languages is not None and len(self._spec.languages) == 1 else None
+        only = self._spec.only_language
         return wanted or only
 
 

@@ -24,7 +24,6 @@ from runners.base import (
     ModelLoadError,
     Placement,
     Progress,
-    RunnerSpec,
     TranscribeOptions,
     Transcript,
     UnsupportedOption,
@@ -32,6 +31,7 @@ from runners.base import (
 from runners.dialects.seamless_m4t import SEAMLESS_CODES
 from runners.networks import checkpoint
 from runners.networks.generation import endings
+from runners.networks.holding import Holding
 from runners.networks.own_generate import generated
 from runners.networks.piecewise import Piece, hear_in_pieces, now_and_then
 
@@ -73,12 +73,8 @@ class _Loaded:
     """Tokens that the decoder has places for; None if it has no limit."""
 
 
-class EncoderDecoder:
+class EncoderDecoder(Holding[_Loaded]):
     """Runs a checkpoint of one of the ``DIALECTS`` with PyTorch."""
-
-    def __init__(self, spec: RunnerSpec) -> None:
-        self._spec = spec
-        self._loaded: _Loaded | None = None
 
     def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
         """Load a transformers folder of the spec's family.
@@ -102,11 +98,7 @@ class EncoderDecoder:
             extractor = transformers.AutoFeatureExtractor.from_pretrained(
                 weights, local_files_only=True, trust_remote_code=False
             )
-        if extractor.sampling_rate != SAMPLE_RATE:
-            raise ModelLoadError(
-                f"{weights} hears {extractor.sampling_rate} samples a second, clips have {SAMPLE_RATE}.",
-                "Choose a checkpoint for 16 kHz.",
-            )
+        checkpoint.require_sample_rate(weights, extractor)
         progress.check()
         model = checkpoint.load_model(getattr(transformers, dialect.model_class), weights, placement)
         decoder = getattr(model.config, "decoder_config", model.config)
@@ -126,9 +118,6 @@ class EncoderDecoder:
                 ) from error
         self._loaded = loaded
 
-    def unload(self) -> None:
-        self._loaded = None
-
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Hear a clip of any length, piece by piece.
 
@@ -138,12 +127,10 @@ class EncoderDecoder:
             OutOfMemory: a piece does not fit.
             Cancelled: between two tokens.
         """
-        loaded = self._loaded
-        if loaded is None:
-            raise ModelLoadError("The model is not loaded.", "Load it first.")
+        loaded = self._need()
         dialect = loaded.dialect
         source = options.language or self._spec.assumes_language
-        only = self._spec.languages[0] if self._spec.languages is not None and len(self._spec.languages) == 1 else None
+        only = self._spec.only_language
         if not dialect.is_told_language and options.language not in (None, only):
             raise UnsupportedOption(
                 f"{self._spec.label} cannot be told the language {options.language!r}.",

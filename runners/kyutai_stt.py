@@ -21,13 +21,13 @@ from runners.base import (
     ModelLoadError,
     Placement,
     Progress,
-    RunnerSpec,
     TranscribeOptions,
     Transcript,
     UnsupportedOption,
     Word,
 )
 from runners.networks import checkpoint, word_times
+from runners.networks.holding import Holding
 from runners.networks.own_generate import generated
 from runners.networks.piecewise import Piece, hear_in_pieces, now_and_then
 
@@ -59,12 +59,8 @@ class _Loaded:
         return float(self.extractor.audio_silence_prefix_seconds or 0) + float(self.extractor.audio_delay_seconds or 0)
 
 
-class KyutaiStt:
+class KyutaiStt(Holding[_Loaded]):
     """Runs a Kyutai speech-to-text checkpoint with PyTorch."""
-
-    def __init__(self, spec: RunnerSpec) -> None:
-        self._spec = spec
-        self._loaded: _Loaded | None = None
 
     def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
         """Load a transformers folder; its codec stays in float32 whatever the placement's precision.
@@ -99,9 +95,6 @@ class KyutaiStt:
             )
         self._loaded = _Loaded(model, extractor, tokenizer)
 
-    def unload(self) -> None:
-        self._loaded = None
-
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Hear a clip of any length, a minute at a time.
 
@@ -111,10 +104,8 @@ class KyutaiStt:
             OutOfMemory: a piece does not fit.
             Cancelled: between two frames of 80 ms, except inside the codec.
         """
-        loaded = self._loaded
-        if loaded is None:
-            raise ModelLoadError("The model is not loaded.", "Load it first.")
-        only = self._spec.languages[0] if self._spec.languages is not None and len(self._spec.languages) == 1 else None
+        loaded = self._need()
+        only = self._spec.only_language
         if options.language not in (None, only):
             raise UnsupportedOption(
                 f"{self._spec.label} cannot be told the language {options.language!r}.",

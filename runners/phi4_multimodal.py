@@ -32,14 +32,13 @@ from runners.base import (
     Placement,
     Progress,
     PromptError,
-    RunnerSpec,
     TranscribeOptions,
     Transcript,
     Turn,
     Usage,
 )
 from runners.networks import adapters, checkpoint, generation, pieces, tokens
-from runners.networks.chat_cache import ChatCache
+from runners.networks.holding import Talking
 
 FAMILY, MODEL_TYPE, ADAPTER_FOLDER = "phi4-multimodal", "phi4_multimodal", "speech-lora"
 PLAIN_PROMPT = "Transcribe the audio clip into text."
@@ -74,13 +73,8 @@ class _Loaded:
     """What is true of everything that it says."""
 
 
-class Phi4Multimodal:
+class Phi4Multimodal(Talking[_Loaded]):
     """Runs a Phi-4-multimodal checkpoint with PyTorch."""
-
-    def __init__(self, spec: RunnerSpec) -> None:
-        self._spec = spec
-        self._loaded: _Loaded | None = None
-        self._memory = ChatCache()
 
     def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
         """Load a transformers folder with its speech adapter.
@@ -115,10 +109,6 @@ class Phi4Multimodal:
         control = _control_ids(tokenizer, weights)
         self._loaded = _Loaded(_network(model, tokenizer, control), extractor, control, (note, *_origin(weights)))
 
-    def unload(self) -> None:
-        self._memory.clear()
-        self._loaded = None
-
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Hear a clip of any length: what is longer than the model transcribes well is cut at pauses, and joined again.
 
@@ -127,7 +117,7 @@ class Phi4Multimodal:
             OutOfMemory: a piece does not fit.
             Cancelled: between two tokens, or inside the reading of a prompt.
         """
-        loaded = self._ready()
+        loaded = self._need()
         samples = audio.mono(clip)
         prompt = options.prompt
         follows_speech = prompt is None or prompt.is_word_for_word
@@ -155,7 +145,7 @@ class Phi4Multimodal:
             OutOfMemory: it does not fit.
             Cancelled: between two tokens, or inside the reading of the prompt.
         """
-        loaded = self._ready()
+        loaded = self._need()
         if not turns or turns[-1].role != "user":
             raise PromptError("The conversation does not end with a question.", "Ask something.")
         wire = self._wire(loaded, None if clip is None else audio.mono(clip), turns)
@@ -164,15 +154,6 @@ class Phi4Multimodal:
         if clip is not None and clip.seconds > LONGEST_PROMPT_SECONDS:
             notes.append(f"the clip is longer than the {LONGEST_PROMPT_SECONDS / 60:.0f} min that the model is known to follow")
         return replace(usage, notes=tuple(notes))
-
-    def forget(self, conversation: str) -> None:
-        """Give back what is kept for a conversation; one that is not known is no error."""
-        self._memory.forget(conversation)
-
-    def _ready(self) -> _Loaded:
-        if self._loaded is None:
-            raise ModelLoadError("The model is not loaded.", "Load it first.")
-        return self._loaded
 
     def _wire(self, loaded: _Loaded, samples: NDArray[np.float32] | None, turns: tuple[Turn, ...]) -> generation.Wire:
         """``<|system|>…<|end|><|user|><|audio|>…QUESTION<|end|><|assistant|>``, with as many audio tokens as the audio takes.

@@ -26,15 +26,14 @@ from runners.base import (
     Placement,
     Progress,
     PromptError,
-    RunnerSpec,
     TranscribeOptions,
     Transcript,
     Turn,
     Usage,
 )
 from runners.networks import checkpoint, generation, pieces, tokens
-from runners.networks.chat_cache import ChatCache
 from runners.networks.generation import Network, Sound, Wire
+from runners.networks.holding import Talking
 
 FAMILY = "qwen2-audio"
 MODEL_TYPE = "qwen2_audio"
@@ -72,13 +71,8 @@ class _Loaded:
         return float(self.extractor.n_samples) / SAMPLE_RATE
 
 
-class Qwen2Audio:
+class Qwen2Audio(Talking[_Loaded]):
     """Runs a Qwen2-Audio checkpoint with PyTorch."""
-
-    def __init__(self, spec: RunnerSpec) -> None:
-        self._spec = spec
-        self._loaded: _Loaded | None = None
-        self._memory = ChatCache()
 
     def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
         """Load a transformers folder of the family.
@@ -102,10 +96,6 @@ class Qwen2Audio:
         progress.check()
         model = checkpoint.load_model(Qwen2AudioForConditionalGeneration, weights, placement, attn_implementation="sdpa")
         self._loaded = _describe(weights, model, extractor, tokenizer)
-
-    def unload(self) -> None:
-        self._memory.clear()
-        self._loaded = None
 
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Write down what is said, or do what ``options.prompt`` says.
@@ -153,15 +143,6 @@ class Qwen2Audio:
             raise PromptError("The conversation does not end with a question.", "Ask something.")
         wire = _wire(loaded, None if clip is None else mono(clip), turns)
         return (yield from generation.answer(loaded.network, wire, options, progress, self._memory))
-
-    def forget(self, conversation: str) -> None:
-        """Give back what is kept for a conversation; one that is not known is no error."""
-        self._memory.forget(conversation)
-
-    def _need(self) -> _Loaded:
-        if self._loaded is None:
-            raise ModelLoadError("The model is not loaded.", "Load it first.")
-        return self._loaded
 
 
 def _describe(weights: Path, model: Any, extractor: Any, tokenizer: Any) -> _Loaded:

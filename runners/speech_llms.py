@@ -20,10 +20,8 @@ from runners.base import (
     SAMPLE_RATE,
     Clip,
     Ended,
-    ModelLoadError,
     Placement,
     Progress,
-    RunnerSpec,
     TranscribeOptions,
     Transcript,
     UnsupportedOption,
@@ -37,6 +35,7 @@ from runners.dialects.qwen3_asr import Qwen3Asr
 from runners.dialects.vibevoice_asr import VibeVoiceAsr
 from runners.dialects.voxtral_realtime import VoxtralRealtime
 from runners.networks import adapters, checkpoint, generation, piecewise, tokens
+from runners.networks.holding import Holding
 from runners.networks.own_generate import generated
 
 _DIALECTS: Mapping[str, type[Dialect]] = MappingProxyType(
@@ -61,12 +60,8 @@ class _Loaded:
     """What is true of everything that it says."""
 
 
-class SpeechLlm:
+class SpeechLlm(Holding[_Loaded]):
     """Runs a checkpoint of one of these families with PyTorch."""
-
-    def __init__(self, spec: RunnerSpec) -> None:
-        self._spec = spec
-        self._loaded: _Loaded | None = None
 
     def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
         """Load a transformers folder of the family.
@@ -95,9 +90,6 @@ class SpeechLlm:
             notes.append(adapters.settle(model, folder, ".", placement, progress))
         self._loaded = _Loaded(model.eval(), dialect, tuple(notes))
 
-    def unload(self) -> None:
-        self._loaded = None
-
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Write down what is said, or do what ``options`` say where the family is told what to do.
 
@@ -109,9 +101,7 @@ class SpeechLlm:
             OutOfMemory: a piece does not fit.
             Cancelled: between two tokens, or between two layers before the first.
         """
-        if self._loaded is None:
-            raise ModelLoadError("The model is not loaded.", "Load it first.")
-        loaded = self._loaded
+        loaded = self._need()
         check_options(self._spec, options)
         if options.language is not None and self._spec.can_choose_language:
             known: Mapping[str, str] = getattr(loaded.dialect, "names", {})

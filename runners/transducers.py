@@ -25,15 +25,14 @@ from numpy.typing import NDArray
 from runners.base import (
     SAMPLE_RATE,
     Clip,
-    ModelLoadError,
     Placement,
     Progress,
-    RunnerSpec,
     TranscribeOptions,
     Transcript,
     UnsupportedOption,
 )
 from runners.networks import checkpoint
+from runners.networks.holding import Holding
 from runners.networks.piecewise import PARTIAL_EVERY_SECONDS, Piece, hear_in_pieces
 from runners.networks.word_pieces import Emission, words
 
@@ -62,12 +61,8 @@ class _Loaded:
     """By language as the processor names it, "de-DE" or "de"; empty for a model that is not told one."""
 
 
-class Transducer:
+class Transducer(Holding[_Loaded]):
     """Runs a Parakeet or Nemotron transducer with PyTorch."""
-
-    def __init__(self, spec: RunnerSpec) -> None:
-        self._spec = spec
-        self._loaded: _Loaded | None = None
 
     def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
         """Load a transformers folder with a transducer in float32, bfloat16 or float16.
@@ -86,11 +81,7 @@ class Transducer:
         with checkpoint.loading(weights):
             processor = AutoProcessor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
             extractor, tokenizer = processor.feature_extractor, processor.tokenizer
-        if extractor.sampling_rate != SAMPLE_RATE:
-            raise ModelLoadError(
-                f"{weights} hears {extractor.sampling_rate} samples a second, clips have {SAMPLE_RATE}.",
-                "Choose a checkpoint for 16 kHz.",
-            )
+        checkpoint.require_sample_rate(weights, extractor)
         progress.check()
         kind = AutoModelForTDT if found.model_type == "parakeet_tdt" else AutoModelForRNNT
         model = checkpoint.load_model(kind, weights, placement)
@@ -108,9 +99,6 @@ class Transducer:
             prompts=dict(getattr(processor, "prompt_dictionary", {})),
         )
 
-    def unload(self) -> None:
-        self._loaded = None
-
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Hear a clip of any length.
 
@@ -119,10 +107,8 @@ class Transducer:
             OutOfMemory: a piece does not fit.
             Cancelled: between two tokens.
         """
-        if self._loaded is None:
-            raise ModelLoadError("The model is not loaded.", "Load it first.")
+        loaded = self._need()
         progress.check()
-        loaded = self._loaded
         told = self._told(loaded, options.language)
 
         def hear(pieces: Sequence[NDArray[np.float32]], say: Callable[[str], None]) -> list[Piece]:
@@ -130,7 +116,7 @@ class Transducer:
                 return [_hear(loaded, piece, told, progress, say) for piece in pieces]
 
         heard = hear_in_pieces(clip, LONGEST_SECONDS, hear, progress, word_times=options.word_times)
-        only = self._spec.languages[0] if self._spec.languages is not None and len(self._spec.languages) == 1 else None
+        only = self._spec.only_language
         return replace(heard, language=options.language or heard.language or only)
 
     def _told(self, loaded: _Loaded, language: str | None) -> str | None:

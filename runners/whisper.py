@@ -28,7 +28,6 @@ from runners.base import (
     ModelLoadError,
     Placement,
     Progress,
-    RunnerSpec,
     Segment,
     TranscribeOptions,
     Transcript,
@@ -36,6 +35,7 @@ from runners.base import (
     Word,
 )
 from runners.networks import checkpoint, cross_attention, word_times
+from runners.networks.holding import Holding
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Tried in turn until a window's text is neither looping nor improbable, or chance makes it only less probable. This and the
@@ -99,12 +99,8 @@ class _Heard:
     silent: int = 0
 
 
-class Whisper:
+class Whisper(Holding[_Loaded]):
     """Runs a Whisper checkpoint with PyTorch."""
-
-    def __init__(self, spec: RunnerSpec) -> None:
-        self._spec = spec
-        self._loaded: _Loaded | None = None
 
     def load(self, weights: Path | None, placement: Placement, progress: Progress) -> None:
         """Load a transformers Whisper folder in float32, bfloat16 or float16.
@@ -129,9 +125,6 @@ class Whisper:
         model = checkpoint.load_model(WhisperForConditionalGeneration, weights, placement, attn_implementation="sdpa")
         self._loaded = _describe(weights, model, extractor, tokenizer, placement)
 
-    def unload(self) -> None:
-        self._loaded = None
-
     def transcribe(self, clip: Clip, options: TranscribeOptions, progress: Progress) -> Transcript:
         """Hear a clip; the language is detected in its first window unless it is given.
 
@@ -142,9 +135,7 @@ class Whisper:
             OutOfMemory: a window does not fit.
             Cancelled: between two tokens at the latest, except inside the encoder.
         """
-        loaded = self._loaded
-        if loaded is None:
-            raise ModelLoadError("The model is not loaded.", "Load it first.")
+        loaded = self._need()
         language = self._language(loaded, _iso(options.language))
         task = self._task(loaded, options.translate_to)
         progress.check()

@@ -62,8 +62,8 @@ class Loaded:
 
     @property
     def hearing(self) -> Hearing:
-        assert self.runner._hearing is not None
-        return self.runner._hearing
+        assert self.runner._loaded is not None
+        return self.runner._loaded
 
     def chat(self, clip: Clip | None, *turns: Turn, conversation: str = "first") -> tuple[str, Usage]:
         pieces = self.runner.chat(clip, turns, ChatOptions(conversation, most_tokens=MOST), Watcher())

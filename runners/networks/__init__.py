@@ -1,6 +1,7 @@
 """What systems share that are transformers networks. Nothing here knows one family's wire format (``runners.dialects`` does).
 
 checkpoint    a folder with weights: what it holds, and how it is loaded without surprises
+holding       a runner that holds a loaded network, or none yet
 adapters      low-rank adapters (LoRA): loaded, checked, merged
 piecewise     a clip longer than a network hears at once: cut at pauses, each piece heard by itself
 pieces        the same for networks that are asked about each piece

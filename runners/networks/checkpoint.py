@@ -1,7 +1,7 @@
 """A folder with a transformers checkpoint: what it holds, and how it is loaded without surprises.
 
 Shared by the runners that load one. Damaged, incomplete and foreign folders are refused by name, because transformers
-itself fills what is missing with random numbers, and a random head transcribes too. Knows nothing of audio.
+itself fills what is missing with random numbers, and a random head transcribes too.
 
 A model goes to its device as a whole, unless its placement says otherwise: spread over several devices and main memory
 (accelerate), or with its decoder's layers in 8 or 4 bits (bitsandbytes). Encoders, embeddings and adapters keep half
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from runners.base import MissingPackage, ModelLoadError, OutOfMemory, Placement, UnsupportedOption
+from runners.base import SAMPLE_RATE, MissingPackage, ModelLoadError, OutOfMemory, Placement, UnsupportedOption
 from runners.catalogue.rows import CHECKPOINTS
 from runners.here.machine import look
 from runners.here.memory import is_shortage
@@ -94,6 +94,19 @@ def require_files(weights: Path, what: str, *choices: tuple[str, ...]) -> None:
     if not any(all((weights / name).is_file() for name in names) for names in choices):
         wanted = ", or ".join(" and ".join(names) for names in choices)
         raise ModelLoadError(f"{weights} has no {what} ({wanted}).", "Fetch the checkpoint's other files too.")
+
+
+def require_sample_rate(weights: Path, extractor: Any) -> None:
+    """Refuse a feature extractor that wants another sampling rate than clips have; one that names none wants theirs.
+
+    Raises:
+        ModelLoadError: it does.
+    """
+    rate = getattr(extractor, "sampling_rate", SAMPLE_RATE)
+    if rate != SAMPLE_RATE:
+        raise ModelLoadError(
+            f"{weights} hears {rate} samples a second, clips have {SAMPLE_RATE}.", "Choose a checkpoint for 16 kHz."
+        )
 
 
 def torch_dtype(placement: Placement) -> Any:
