@@ -12,7 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
-PARTS = ("scoring", "startup", "overhead", "isolation", "memory", "phi4", "precision", "runners")
+PARTS = ("scoring", "startup", "overhead", "isolation", "memory", "phi4", "precision", "runners", "moonshine", "whisper")
 
 
 def main() -> int:
@@ -20,7 +20,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all if none is named")
     parser.add_argument("--rounds", type=int, default=5, help="timed turns of each; default: 5")
-    parser.add_argument("--whisper", type=Path, metavar="FOLDER", help="a transformers Whisper folder, for isolation")
+    parser.add_argument(
+        "--whisper", type=Path, metavar="FOLDER", help="a transformers Whisper folder, for isolation and whisper"
+    )
     parser.add_argument("--clip", type=Path, help="what it hears")
     parser.add_argument(
         "--size", choices=("tiny", "0.3b", "full"), default="tiny", help="of phi4's random weights; default: tiny"
@@ -69,6 +71,14 @@ def main() -> int:
         from benchmarks import runners
 
         runners.main(wanted.rounds)
+    if "moonshine" in parts:
+        from benchmarks import moonshine
+
+        moonshine.main()
+    if "whisper" in parts:
+        from benchmarks import whisper
+
+        whisper.main(wanted.whisper, rounds=wanted.rounds)
     return 0
 
 
