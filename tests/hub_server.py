@@ -9,9 +9,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
+
+from runners.base import Cancelled
 
 COMMIT = "c0ffee" * 6 + "0000"
 CHUNK_BYTES = 1 << 20
@@ -113,8 +116,7 @@ def serve(hub: Hub) -> Iterator[Hub]:
             if raw is None:
                 self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"}, with_body=with_body)
                 return
-            digest = hashlib.sha1 if len(raw) < CHUNK_BYTES else hashlib.sha256  # as the hub names small and large files
-            headers = {"ETag": f'"{digest(raw).hexdigest()}"', "X-Repo-Commit": COMMIT}
+            headers = {"ETag": f'"{_etag(raw)}"', "X-Repo-Commit": COMMIT}
             part = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
             if part is None or not with_body:
                 self._send(200, raw, headers, with_body=with_body)
@@ -139,3 +141,28 @@ def serve(hub: Hub) -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+@lru_cache(maxsize=16)
+def _etag(raw: bytes) -> str:
+    """As the hub names small and large files."""
+    digest = hashlib.sha1 if len(raw) < CHUNK_BYTES else hashlib.sha256
+    return digest(raw).hexdigest()
+
+
+class Reports:
+    """Progress that remembers, and asks to stop after so many bytes."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.reports: list[tuple[int, int | None]] = []
+        self._stop_after = stop_after
+
+    def downloading(self, done_bytes: int, total_bytes: int | None) -> None:
+        self.reports.append((done_bytes, total_bytes))
+
+    def partial(self, text: str) -> None:
+        raise AssertionError("a download says no text")
+
+    def check(self) -> None:
+        if self._stop_after is not None and self.reports and self.reports[-1][0] >= self._stop_after:
+            raise Cancelled

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from runners.base import Cancelled, RunnerSpec, WeightsUnavailable
+from runners.base import RunnerSpec, WeightsUnavailable
 from runners.catalogue.names import spec_for
 from runners.catalogue.rows import RUNNERS
 from runners.hub import cache
 from runners.hub.fetch import download, wanted_files
-from tests.hub_server import CHUNK_BYTES, COMMIT, Hub, serve
+from tests.hub_server import CHUNK_BYTES, COMMIT, Hub, Reports, serve
 from tests.test_weights import checkpoint, index, matrices, safetensors, with_adapter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -188,24 +188,6 @@ def test_a_row_may_name_its_files() -> None:
     }
 
 
-class Reports:
-    """Progress that remembers, and asks to stop after so many bytes."""
-
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.reports: list[tuple[int, int | None]] = []
-        self._stop_after = stop_after
-
-    def downloading(self, done_bytes: int, total_bytes: int | None) -> None:
-        self.reports.append((done_bytes, total_bytes))
-
-    def partial(self, text: str) -> None:
-        raise AssertionError("a download says no text")
-
-    def check(self) -> None:
-        if self._stop_after is not None and self.reports and self.reports[-1][0] >= self._stop_after:
-            raise Cancelled
-
-
 def test_downloads_that_the_hubs_client_forbids_are_refused_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(WeightsUnavailable, match="HF_HUB_OFFLINE"):
@@ -226,7 +208,7 @@ sys.path.insert(0, {root!r})
 from runners.hub import cache, fetch
 from runners.base import Cancelled, RunnerError
 from runners.catalogue.names import spec_for
-from tests.test_hub import Reports
+from tests.hub_server import Reports
 
 fetch._SECONDS_BETWEEN_REPORTS = 0.002
 answers = []
@@ -284,7 +266,7 @@ def repository() -> Hub:
             "modeling_whisper.py": b"raise SystemExit",
             "pytorch_model.bin": bytes(100),
             "onnx/model.onnx": bytes(100),
-            "model.safetensors": safetensors(("F32", 40 * CHUNK_BYTES)),
+            "model.safetensors": safetensors(("F32", 24 * CHUNK_BYTES)),
         }
     )
 
