@@ -323,10 +323,8 @@ def _unknown_family(family: str, known: tuple[RunnerSpec, ...]) -> UnknownRunner
     names = {spec.name.casefold(): spec.name for spec in known}
     names |= {spec.model.rpartition("/")[2].casefold(): spec.name for spec in known if spec.model}
     close = get_close_matches(family.casefold(), names, n=1)
-    hint = f'Did you mean "{names[close[0]]}"? ' if close else ""
-    return UnknownRunner(
-        f"There is no system called {family!r}.", f"{hint}The families are: {', '.join(FAMILIES)}. Write a family, or {_FORM}."
-    )
+    hint = f'Did you mean "{names[close[0]]}"?' if close else f"The families are: {', '.join(FAMILIES)}."
+    return UnknownRunner(f"There is no system called {family!r}.", f"{hint} Write a family, or {_FORM}.")
 
 
 def _not_asked(name: str, asked: str) -> UnknownRunner:
