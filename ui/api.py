@@ -21,6 +21,7 @@ from runners.base import Prompt, RunnerError
 from runners.catalogue.contenders import split_name, unused
 from runners.conversations import record
 from runners.here.availability import as_plain
+from runners.here.reasons import by_reason
 from runners.prompts import VARIABLES, render, typed
 from ui.ask_tab import export
 from ui.compare_tab import asked
@@ -243,7 +244,9 @@ def able(desk: Desk) -> str:
     for spec, here in offers:
         if here.ok:
             return spec.name
-    why = " ".join(f"{spec.label}: {here.reason} {here.fix or ''}".strip() for spec, here in offers)
+    why = " ".join(
+        f"{', '.join(spec.label for spec in each.specs)}: {each.reason} {each.fix or ''}".strip() for each in by_reason(offers)
+    )
     raise Refused("No system that can talk about a clip runs here now.", why or "Offer one that can.")
 
 
