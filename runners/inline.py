@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from runners.base import Cancelled, ChatOptions, Clip, Placement, RunnerError, RunnerSpec, TranscribeOptions, Turn
 from runners.here import memory
-from runners.isolation import limits
+from runners.isolation import limits, wire
 from runners.isolation.failures import plain
 from runners.isolation.host import Heard, JobProgress, Loaded, Replied, RunnerHost
 from runners.isolation.lent_gpu import MOST_GPU_SECONDS, LentGpu
@@ -87,7 +87,8 @@ class InlineWorker:
         """As ``ProcessWorker.transcribe``, but a runner that passes its deadline is only reported, not ended."""
         limit, lent = limits.to_transcribe(clip, deadline_seconds), self._lends
         if lent is None:
-            return self._do(lambda telling: self._host.transcribe(clip, options, repeat, telling), limit, progress)
+            heard = self._do(lambda telling: self._host.transcribe(clip, options, repeat, telling), limit, progress)
+            return Heard.from_message(heard.as_message())  # as it would come from a child: texts and numbers that can be kept
         progress.running()
         limit = replace(limit, seconds=_WAIT_FOR_GPU_SECONDS + repeat * deadline_seconds)
         return self._do(lambda telling: lent.hear(self.spec, self._placement, clip, options, repeat), limit, progress)
@@ -98,7 +99,8 @@ class InlineWorker:
         """As ``ProcessWorker.chat``, with the same exception as ``transcribe``."""
         limit, lent = limits.to_answer(silence_seconds), self._lends
         if lent is None:
-            return self._do(lambda telling: self._host.chat(clip, turns, options, telling), limit, progress)
+            replied = self._do(lambda telling: self._host.chat(clip, turns, options, telling), limit, progress)
+            return Replied.from_message(replied.as_message())
         progress.running()
         limit = replace(limit, seconds=_WAIT_FOR_GPU_SECONDS + silence_seconds)
         return self._do(lambda telling: lent.chat(self.spec, self._placement, clip, turns, options, telling), limit, progress)
@@ -211,7 +213,7 @@ class _Telling:
         if not self.stopping:
             self._clock.spoke()
         if not self.abandoned:
-            self._progress.partial(text)
+            self._progress.partial(wire.printable(text))
 
     def check(self) -> None:
         if self.stopping:

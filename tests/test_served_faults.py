@@ -412,3 +412,13 @@ def test_what_cannot_be_a_key_or_a_proxy_is_told_without_repeating_it(monkeypatc
     with pytest.raises(ModelLoadError, match="proxy") as refused_proxy, loaded(row("http://lab/v1")):
         pass
     assert "secret" not in f"{refused_proxy.value}{refused_proxy.value.fix}"
+
+
+@pytest.mark.parametrize("isolation", ["process", "inline"])
+def test_letters_that_no_file_takes_are_not_in_a_transcript(server: FaultServer, isolation: str) -> None:
+    server.answers = [Answer(b'{"text": "odd \\ud800", "words": [{"word": "\\udc00", "start": 0, "end": 1e999}]}')]
+    with fresh_pools() as pools:
+        result = run(pools(isolation=isolation), Contender(row(server.base_url)), clip=CLIP)
+    assert result.transcript is not None
+    assert result.transcript.text == "odd ?"
+    repr(result).encode()
