@@ -144,7 +144,7 @@ const grouped = (rows) => {
           row.facts && made("span", {}, row.facts),
         ),
       ),
-      made("p", { id }, reason ?? "", fix && made("br"), ...(fix ? ["→ ", ...linked(fix)] : [])),
+      made("p", { id }, reason ?? "", fix && made("br"), ...(fix ? [" → ", ...linked(fix)] : [])),
     );
   });
 };
