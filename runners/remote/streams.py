@@ -85,15 +85,20 @@ async def _streamed(pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
 
 
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    pending = b""
+    pending: list[bytes] = []
+    pending_bytes = 0
     async for piece in pieces:
-        *whole, pending = (pending + piece.replace(b"\r\n", b"\n")).split(b"\n")
-        for line in whole:
-            yield line.rstrip(b"\r").decode("utf-8", "replace")
-        if len(pending) > MOST_LINE_BYTES:
+        if b"\n" in piece:
+            *whole, piece = b"".join((*pending, piece)).split(b"\n")
+            for line in whole:
+                yield line.rstrip(b"\r").decode("utf-8", "replace")
+            pending, pending_bytes = [], 0
+        pending.append(piece)
+        pending_bytes += len(piece)
+        if pending_bytes > MOST_LINE_BYTES:
             raise Garbled("does not end: one line of it is too long")
-    if pending:
-        yield pending.decode("utf-8", "replace")
+    if pending_bytes:
+        yield b"".join(pending).rstrip(b"\r").decode("utf-8", "replace")
 
 
 def _event(text: str) -> Event:
