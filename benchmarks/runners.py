@@ -55,7 +55,7 @@ WIDENED = frozenset(_WIDTHS.split())
 """Settings of a network that are widths, by the names that families have for them."""
 LEFT_TO_OTHERS = ("faster-whisper", "phi4-multimodal")
 TRANSDUCERS = ("parakeet", "nemotron")
-STARTED = ("wav2vec2", "parakeet-tdt", "whisper", "qwen2-audio")
+STARTED = ("wav2vec2", "parakeet-tdt", "whisper", "moonshine-transformers", "qwen2-audio")
 """Cases whose children are started: of each kind one."""
 _BARE = """
 import sys, time
