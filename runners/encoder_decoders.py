@@ -55,8 +55,8 @@ class Dialect:
     """The most that a second of speech may become; a text that goes in circles ends there."""
     tokens_besides: int
     """The same, whatever the length."""
-    prompt: Callable[[_Loaded, str | None, str | None, int], Mapping[str, Any]]
-    """From a model, the language of speech and text and a number of pieces, the arguments of ``generate``."""
+    prompt: Callable[[_Loaded, str | None, str | None], Mapping[str, Any]]
+    """From a model and the languages of speech and text, the arguments of ``generate``."""
     is_told_language: bool = True
     """False if it knows one language, or none can be named."""
     extracting: Mapping[str, Any] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class EncoderDecoder(Holding[_Loaded]):
         loaded = _Loaded(dialect, model, extractor, tokenizer, getattr(decoder, "max_position_embeddings", None))
         if dialect.is_told_language and self._spec.assumes_language is not None:
             try:
-                dialect.prompt(loaded, self._spec.assumes_language, self._spec.assumes_language, 1)
+                dialect.prompt(loaded, self._spec.assumes_language, self._spec.assumes_language)
             except UnsupportedOption as error:
                 raise ModelLoadError(
                     f"{weights} has a tokenizer without its model's control tokens: {error}",
@@ -136,10 +136,10 @@ class EncoderDecoder(Holding[_Loaded]):
                 f"{self._spec.label} cannot be told the language {options.language!r}.",
                 "Leave the language open, or choose another system.",
             )
-        told = dict(dialect.prompt(loaded, source, options.translate_to or source, 1))
+        told = dict(dialect.prompt(loaded, source, options.translate_to or source))
 
-        def hear(pieces: Sequence[NDArray[np.float32]], say: Callable[[str], None]) -> list[Piece]:
-            return [_hear(loaded, piece, told, progress, say) for piece in pieces]
+        def hear(piece: NDArray[np.float32], say: Callable[[str], None]) -> Piece:
+            return _hear(loaded, piece, told, progress, say)
 
         heard = hear_in_pieces(clip, _longest(loaded), hear, progress, word_times=options.word_times)
         assumed = dialect.is_told_language and options.language is None and options.translate_to is None
@@ -207,11 +207,11 @@ def _says(family: str) -> str:
     return next((dialect.says for dialect in DIALECTS.values() if dialect.family == family), "a checkpoint of its family")
 
 
-def _nothing(loaded: _Loaded, source: str | None, target: str | None, pieces: int) -> Mapping[str, Any]:
+def _nothing(loaded: _Loaded, source: str | None, target: str | None) -> Mapping[str, Any]:
     return {}
 
 
-def _canary(loaded: _Loaded, source: str | None, target: str | None, pieces: int) -> Mapping[str, Any]:
+def _canary(loaded: _Loaded, source: str | None, target: str | None) -> Mapping[str, Any]:
     """Canary's prompt of its second version (NeMo, ``prompts/canary2.py``): context, emotion, languages and what to write."""
     if source != target and "en" not in (source, target):
         raise UnsupportedOption(
@@ -220,27 +220,23 @@ def _canary(loaded: _Loaded, source: str | None, target: str | None, pieces: int
         )
     return _prompt(
         loaded,
-        pieces,
         ("<|startofcontext|>", "<|startoftranscript|>", "<|emo:undefined|>"),
         (source, target),
         ("<|pnc|>", "<|noitn|>", "<|notimestamp|>", "<|nodiarize|>"),
     )
 
 
-def _cohere(loaded: _Loaded, source: str | None, target: str | None, pieces: int) -> Mapping[str, Any]:
+def _cohere(loaded: _Loaded, source: str | None, target: str | None) -> Mapping[str, Any]:
     """Cohere's prompt is Canary's with a word boundary before it; it does not translate."""
     return _prompt(
         loaded,
-        pieces,
         ("▁", "<|startofcontext|>", "<|startoftranscript|>", "<|emo:undefined|>"),
         (source, source),
         ("<|pnc|>", "<|noitn|>", "<|notimestamp|>", "<|nodiarize|>"),
     )
 
 
-def _prompt(
-    loaded: _Loaded, pieces: int, head: Sequence[str], languages: Sequence[str | None], tail: Sequence[str]
-) -> Mapping[str, Any]:
+def _prompt(loaded: _Loaded, head: Sequence[str], languages: Sequence[str | None], tail: Sequence[str]) -> Mapping[str, Any]:
     import torch
 
     vocabulary = loaded.tokenizer.get_vocab()
@@ -253,10 +249,10 @@ def _prompt(
         raise UnsupportedOption(
             f"{_label(loaded)} has no token {missing[0]}.", "Take the tokenizer files from the original checkpoint."
         )
-    return {"decoder_input_ids": torch.tensor([[vocabulary[token] for token in wanted]] * pieces)}
+    return {"decoder_input_ids": torch.tensor([[vocabulary[token] for token in wanted]])}
 
 
-def _seamless(loaded: _Loaded, source: str | None, target: str | None, pieces: int) -> Mapping[str, Any]:
+def _seamless(loaded: _Loaded, source: str | None, target: str | None) -> Mapping[str, Any]:
     """SeamlessM4T is told the language of the text alone; it hears what is spoken."""
     codes = getattr(loaded.model.generation_config, "text_decoder_lang_to_code_id", None) or {}
     code = SEAMLESS_CODES.get(target or "")

@@ -112,8 +112,8 @@ class KyutaiStt(Holding[_Loaded]):
                 "Leave the language open, or choose another system.",
             )
 
-        def hear(pieces: Sequence[NDArray[np.float32]], say: Callable[[str], None]) -> list[Piece]:
-            return [_hear(loaded, piece, progress, say) for piece in pieces]
+        def hear(piece: NDArray[np.float32], say: Callable[[str], None]) -> Piece:
+            return _hear(loaded, piece, progress, say)
 
         heard = hear_in_pieces(clip, PIECE_SECONDS, hear, progress, word_times=options.word_times)
         return Transcript(heard.text, heard.words, heard.segments, language=only, notes=heard.notes)

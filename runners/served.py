@@ -15,7 +15,7 @@ import base64
 import io
 import time
 import wave
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -120,10 +120,10 @@ class Served:
         follows_speech = prompt is None or prompt.is_word_for_word
         longest = self._spec.longest_transcribed_seconds if follows_speech else self._spec.longest_prompt_seconds
 
-        def hear(pieces: Sequence[NDArray[np.float32]], tell: Callable[[str], None]) -> list[Piece]:
+        def hear(samples: NDArray[np.float32], tell: Callable[[str], None]) -> Piece:
             if chats:
-                return [self._told(connection, samples, options, tell, progress) for samples in pieces]
-            return [self._heard(connection, samples, options, tell, progress) for samples in pieces]
+                return self._told(connection, samples, options, tell, progress)
+            return self._heard(connection, samples, options, tell, progress)
 
         told = hear_in_pieces(clip, longest, hear, progress, word_times=options.word_times)
         return told if not connection.pauses else _with_note(told, _pauses_note(connection))

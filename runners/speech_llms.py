@@ -6,7 +6,7 @@ progress and a person's stop are the same for all. Nothing is kept between two c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -113,8 +113,8 @@ class SpeechLlm(Holding[_Loaded]):
         follows = options.prompt is None or options.prompt.is_word_for_word
         longest = self._spec.longest_transcribed_seconds if follows else self._spec.longest_prompt_seconds
 
-        def hear(pieces: Sequence[NDArray[np.float32]], tell: Callable[[str], None]) -> list[piecewise.Piece]:
-            return [self._hear(loaded, piece, options, tell, progress) for piece in pieces]
+        def hear(piece: NDArray[np.float32], tell: Callable[[str], None]) -> piecewise.Piece:
+            return self._hear(loaded, piece, options, tell, progress)
 
         told = piecewise.hear_in_pieces(clip, longest, hear, progress)
         notes = (*told.notes, *loaded.notes) if told.text else told.notes

@@ -111,9 +111,9 @@ class Transducer(Holding[_Loaded]):
         progress.check()
         told = self._told(loaded, options.language)
 
-        def hear(pieces: Sequence[NDArray[np.float32]], say: Callable[[str], None]) -> list[Piece]:
+        def hear(piece: NDArray[np.float32], say: Callable[[str], None]) -> Piece:
             with checkpoint.memory_limits():
-                return [_hear(loaded, piece, told, progress, say) for piece in pieces]
+                return _hear(loaded, piece, told, progress, say)
 
         heard = hear_in_pieces(clip, LONGEST_SECONDS, hear, progress, word_times=options.word_times)
         only = self._spec.only_language

@@ -6,14 +6,14 @@ For networks whose answer follows the speech. ``runners.networks.pieces`` has th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runners.audio import cut_at_pauses, is_silent, mono
-from runners.base import SAMPLE_RATE, Clip, Progress, RunnerError, Segment, Transcript, Word
+from runners.base import SAMPLE_RATE, Clip, Progress, Segment, Transcript, Word
 from runners.networks import word_times as times
 from runners.networks.generation import joined, span
 
@@ -32,12 +32,12 @@ class Piece:
     notes: tuple[str, ...] = ()
 
 
-Hear = Callable[[Sequence[NDArray[np.float32]], Callable[[str], None]], Sequence[Piece]]
-"""Hears pieces, each of shape (T,), and says the text that it has so far of the first of them."""
+Hear = Callable[[NDArray[np.float32], Callable[[str], None]], Piece]
+"""Hears a piece of shape (T,), and says the text that it has so far of it."""
 
 
 def hear_in_pieces(
-    clip: Clip, longest_seconds: float | None, hear: Hear, progress: Progress, *, at_once: int = 1, word_times: bool = True
+    clip: Clip, longest_seconds: float | None, hear: Hear, progress: Progress, *, word_times: bool = True
 ) -> Transcript:
     """Hear a clip of any length.
 
@@ -48,12 +48,10 @@ def hear_in_pieces(
 
     Args:
         longest_seconds: of a piece; None hears the clip whole.
-        at_once: how many pieces ``hear`` gets together, for families that are safe to batch.
         word_times: False leaves words with their times out.
 
     Raises:
         AudioError: the clip has more than one channel.
-        RunnerError: ``hear`` gave another number of answers than it got pieces.
         Cancelled: between two pieces.
     """
     if clip.samples.ndim == 1 and not len(clip.samples):
@@ -71,25 +69,21 @@ def hear_in_pieces(
     text, language = "", None
     words: list[Word] = []
     segments: list[Segment] = []
-    for at in range(0, len(loud), at_once):
+    for number, (first, last) in enumerate(loud, 1):
         progress.check()
-        batch = loud[at : at + at_once]
-        pieces = hear([samples[first:last] for first, last in batch], _teller(text, progress))
-        if len(pieces) != len(batch):
-            raise RunnerError(f"{len(batch)} pieces were heard and {len(pieces)} answered.", "Try another system.")
-        for (first, last), piece in zip(batch, pieces, strict=True):
-            start = first / SAMPLE_RATE
-            said = piece.text.strip()
-            text = joined(text, False, said)
-            language = language or piece.language
-            notes += [note if len(cuts) == 1 else f"{span(start, last / SAMPLE_RATE)}: {note}" for note in piece.notes]
-            if word_times:
-                words += [_later(word, start) for word in piece.words]
-            if piece.segments:
-                segments += [_later(segment, start) for segment in piece.segments]
-            elif said and longest_seconds is not None:
-                segments.append(Segment(said, start, last / SAMPLE_RATE))
-        if at + at_once < len(loud):
+        piece = hear(samples[first:last], _teller(text, progress))
+        start = first / SAMPLE_RATE
+        said = piece.text.strip()
+        text = joined(text, False, said)
+        language = language or piece.language
+        notes += [note if len(cuts) == 1 else f"{span(start, last / SAMPLE_RATE)}: {note}" for note in piece.notes]
+        if word_times:
+            words += [_later(word, start) for word in piece.words]
+        if piece.segments:
+            segments += [_later(segment, start) for segment in piece.segments]
+        elif said and longest_seconds is not None:
+            segments.append(Segment(said, start, last / SAMPLE_RATE))
+        if number < len(loud):
             progress.partial(text)
     progress.check()
     return Transcript(
