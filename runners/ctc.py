@@ -3,15 +3,16 @@
 Any folder that transformers' ``AutoModelForCTC`` loads, decoded greedily. A clip of up to 30 s is heard whole. A longer one
 is heard in overlapping chunks: of each chunk only the frames of its middle are kept, so that every kept frame was heard with
 its neighbourhood, and the frames are joined *before* repeated letters are collapsed, so that no word at a join is doubled
-or lost.
+or lost. Chunks of the very same length can be heard together, for nothing has to be filled up and no mask decides anything.
 
 Greedy decoding is the model alone: an n-gram language model that a checkpoint brings along is not used.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from runners.base import (
     SAMPLE_RATE,
     Clip,
     ModelLoadError,
+    OutOfMemory,
     Placement,
     Progress,
     TranscribeOptions,
@@ -43,6 +45,10 @@ CORE = 64 * QUANTUM
 """Most samples of a chunk whose frames are kept: 20.5 s."""
 CONTEXT = 14 * QUANTUM
 """Samples heard besides on either side: 4.5 s."""
+AT_ONCE = 4
+"""Most chunks heard together on an accelerator; not measured on one."""
+AT_ONCE_ON_CPU = 1
+"""The same on a CPU."""
 SHORTEST = SAMPLE_RATE // 2
 """Samples below which silence is added, because convolutions fail on an input shorter than their reach."""
 
@@ -57,6 +63,10 @@ ur:urd-script_arabic uz:uzb-script_latin vi:vie wo:wol xh:xho yo:yor zh:cmn-scri
 """
 MMS_CODES = dict(pair.split(":") for pair in _MMS.split())
 """ISO 639-1 codes to the names of MMS's language adapters, which are ISO 639-3 codes, with a script where there are several."""
+
+
+_Chunk = tuple[int, int, int, int]
+"""Samples: start, end, start of what is kept, end of what is kept."""
 
 
 @dataclass
@@ -127,8 +137,8 @@ class Ctc(Holding[_Loaded]):
 
         Raises:
             UnsupportedOption: a language that the checkpoint has no adapter for.
-            OutOfMemory: a chunk does not fit.
-            Cancelled: between two chunks.
+            OutOfMemory: a chunk by itself does not fit.
+            Cancelled: between two chunks, or batches of them.
         """
         loaded = self._need()
         progress.check()
@@ -137,10 +147,20 @@ class Ctc(Holding[_Loaded]):
         parts: list[_Frames] = []
         seconds = 0.0  # of a frame
         prepared = _prepare(loaded, clip.samples) if chunks else clip.samples
-        with checkpoint.memory_limits():
-            for start, end, keep_start, keep_end in chunks:
-                progress.check()
-                tokens, probabilities = _hear(loaded, prepared[start : max(end, SHORTEST)])
+        left, at_once = chunks, AT_ONCE_ON_CPU if loaded.placement.device == "cpu" else AT_ONCE
+        while left:
+            progress.check()
+            batch = _alike(left, at_once)
+            try:
+                with checkpoint.memory_limits():
+                    heard = _hear(loaded, [prepared[start : max(end, SHORTEST)] for start, end, _, _ in batch])
+            except OutOfMemory:
+                if len(batch) == 1:
+                    raise
+                at_once = 1
+                continue
+            left = left[len(batch) :]
+            for (start, end, keep_start, keep_end), (tokens, probabilities) in zip(batch, heard, strict=True):
                 if not parts:
                     seconds = _frame_seconds(loaded, max(end - start, SHORTEST), len(tokens))
                 first = round((keep_start - start) / SAMPLE_RATE / seconds)
@@ -211,8 +231,8 @@ def _adapter_name(loaded: _Loaded, language: str) -> str | None:
     return None
 
 
-def _chunks(samples: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (start, end, start of what is kept, end of what is kept) in samples; what is kept covers the clip once."""
+def _chunks(samples: int) -> Iterator[_Chunk]:
+    """Yield chunks; what is kept of them covers the clip once."""
     if samples <= WHOLE:
         if samples:
             yield 0, samples, 0, samples
@@ -221,6 +241,12 @@ def _chunks(samples: int) -> Iterator[tuple[int, int, int, int]]:
     for start in range(0, samples, core):
         end = min(start + core, samples)
         yield max(0, start - CONTEXT), min(samples, end + CONTEXT), start, end
+
+
+def _alike(chunks: list[_Chunk], most: int) -> list[_Chunk]:
+    """Return the first of these chunks and those after it that are as long, ``most`` at most."""
+    start, end, _, _ = chunks[0]
+    return list(itertools.takewhile(lambda chunk: chunk[1] - chunk[0] == end - start, chunks[:most]))
 
 
 def _prepare(loaded: _Loaded, samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -236,28 +262,28 @@ def _prepare(loaded: _Loaded, samples: NDArray[np.float32]) -> NDArray[np.float3
     return values
 
 
-def _hear(loaded: _Loaded, prepared: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return each frame's likeliest token and its probability, both of shape (F,)."""
+def _hear(loaded: _Loaded, chunks: Sequence[NDArray[np.float32]]) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Return of each chunk every frame's likeliest token and its probability, both of shape (F,); chunks are equally long."""
     import torch
 
     model = loaded.model
-    if loaded.extractor.model_input_names[0] == "input_values":
-        inputs = {"input_values": torch.from_numpy(np.ascontiguousarray(prepared))[None]}  # (1, T)
-    else:
-        inputs = loaded.extractor(prepared, sampling_rate=SAMPLE_RATE, return_tensors="pt")
-    wanted = {loaded.extractor.model_input_names[0], "attention_mask"}
+    [main, *_] = loaded.extractor.model_input_names
+    if main == "input_values":
+        made = [{main: torch.from_numpy(np.ascontiguousarray(chunk))[None]} for chunk in chunks]  # (1, T) each
+    else:  # one by one, since some extractors even loudness out over all that they are given
+        made = [loaded.extractor(chunk, sampling_rate=SAMPLE_RATE, return_tensors="pt") for chunk in chunks]
+    inputs = {name: torch.cat([one[name] for one in made]) for name in (main, "attention_mask") if name in made[0]}
     inputs = {
         name: value.to(device=model.device, dtype=model.dtype if value.is_floating_point() else None)
         for name, value in inputs.items()
-        if name in wanted
     }
     with torch.inference_mode():
         if hasattr(model, "generate"):  # greedy too, and knows which frames at the end are padding
             heard = model.generate(**inputs, return_dict_in_generate=True)
-            best = heard.logits[0].float().softmax(-1).max(-1)  # (F,) each
-            return heard.sequences[0].cpu().numpy(), best.values.cpu().numpy()
-        best = model(**inputs).logits[0].float().softmax(-1).max(-1)
-    return best.indices.cpu().numpy(), best.values.cpu().numpy()
+            tokens, probabilities = heard.sequences, heard.logits.float().softmax(-1).amax(-1)  # (chunks, F) each
+        else:
+            probabilities, tokens = model(**inputs).logits.float().softmax(-1).max(-1)
+    return list(zip(tokens.cpu().numpy(), probabilities.cpu().numpy(), strict=True))
 
 
 def _frame_seconds(loaded: _Loaded, samples: int, frames: int) -> float:

@@ -15,9 +15,20 @@ import numpy as np
 import pytest
 
 from runners.audio import decode
-from runners.base import Clip, ModelLoadError, Placement, RunnerSpec, TranscribeOptions, Transcript, UnsupportedOption
+from runners.base import (
+    Cancelled,
+    Clip,
+    ModelLoadError,
+    OutOfMemory,
+    Placement,
+    RunnerSpec,
+    TranscribeOptions,
+    Transcript,
+    UnsupportedOption,
+)
 from runners.catalogue.names import spec_for
 from runners.ctc import CONTEXT, CORE, WHOLE, Ctc, _chunks
+from runners.ctc import _hear as hear_chunks
 from runners.networks.spectrogram import GraniteSpectrogram
 from tests import tiny_checkpoints as tiny
 from tests import tiny_ctc
@@ -96,11 +107,74 @@ def test_chunks_keep_every_sample_once_with_its_neighbourhood(samples: int) -> N
         assert end == samples or end - keep_end == CONTEXT
 
 
+class Counting:
+    """Hears chunks as the runner does, but no more at once than there is room for, and counts them."""
+
+    def __init__(self, room: int = 100) -> None:
+        self.tried: list[int] = []
+        self._room = room
+
+    def __call__(self, model: Any, chunks: list[Any]) -> Any:
+        self.tried.append(len(chunks))
+        if len(chunks) > self._room:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return hear_chunks(model, chunks)
+
+
+def in_batches(runner: Ctc, at_once: int, hearing: Counting) -> tuple[Transcript, list[str]]:
+    """What is heard of 40 s, in chunks of a few seconds, and what was said on the way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runners.ctc.WHOLE", 8 * 16_000)
+        patch.setattr("runners.ctc.CORE", 16 * 5_120)
+        patch.setattr("runners.ctc.CONTEXT", 4 * 5_120)
+        patch.setattr("runners.ctc.AT_ONCE_ON_CPU", at_once)
+        patch.setattr("runners.ctc._hear", hearing)
+        watcher = tiny.Watcher()
+        return runner.transcribe(tiny.babble(40), OPEN, watcher), watcher.partials
+
+
+@pytest.mark.parametrize("build", [tiny.wav2vec2, tiny.wavlm, tiny.wav2vec2_bert, tiny_ctc.parakeet_ctc, tiny_ctc.granite_ctc])
+def test_chunks_of_one_length_heard_together_are_heard_as_one_by_one(tmp_path: Path, build: Callable[[Path], Path]) -> None:
+    runner = loaded(build(tmp_path))
+    alone, together = Counting(), Counting()
+    expected, told = in_batches(runner, 1, alone)
+    found, told_together = in_batches(runner, 3, together)
+    assert alone.tried == [1] * 8
+    assert together.tried == [1, 3, 3, 1]  # the first and the last lack a neighbourhood on one side
+    assert expected.text
+    assert found.text == expected.text
+    assert found.notes == expected.notes
+    assert told_together == told
+    for one, other in zip(expected.words, found.words, strict=True):
+        assert (other.text, other.start, other.end) == (one.text, one.start, one.end)
+        assert other.confidence == pytest.approx(one.confidence, abs=1e-4)
+
+
+def test_chunks_that_do_not_fit_together_are_heard_one_by_one(tmp_path: Path) -> None:
+    runner = loaded(tiny.wav2vec2(tmp_path))
+    narrow, too_narrow = Counting(room=1), Counting(room=0)
+    assert in_batches(runner, 3, narrow) == in_batches(runner, 1, Counting())
+    assert narrow.tried == [1, 3, *[1] * 7]
+    with pytest.raises(OutOfMemory):
+        in_batches(runner, 3, too_narrow)
+    assert too_narrow.tried == [1]
+
+
+def test_a_run_can_be_cancelled_between_two_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hearing = Counting()
+    runner = loaded(tiny.wav2vec2(tmp_path))
+    monkeypatch.setattr("runners.ctc.AT_ONCE_ON_CPU", 2)
+    monkeypatch.setattr("runners.ctc._hear", hearing)
+    with pytest.raises(Cancelled):
+        runner.transcribe(tiny.babble(100), OPEN, tiny.Watcher(cancel_at=4))
+    assert hearing.tried == [1, 2]  # of five
+
+
 def written(folder: Path, letters: str, monkeypatch: pytest.MonkeyPatch) -> Transcript:
     """What becomes of these letters, one a 20 ms frame, "_" for the blank."""
     runner = loaded(folder)
     ids = np.array([0 if letter == "_" else tiny.LETTERS.index(letter) for letter in letters])
-    monkeypatch.setattr("runners.ctc._hear", lambda *_: (ids, np.full(len(ids), 0.5, np.float32)))
+    monkeypatch.setattr("runners.ctc._hear", lambda *_: [(ids, np.full(len(ids), 0.5, np.float32))])
     return hear(runner, Clip(np.zeros(len(ids) * 320, np.float32), len(ids) * 0.02, "letters.wav"))
 
 
