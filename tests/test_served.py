@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
 import wave
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -137,6 +139,15 @@ def test_a_cancel_while_the_server_is_silent_does_not_wait_for_it(server: FaultS
     with pytest.raises(Cancelled):
         hear(row(server.base_url), watcher=OnceAsked())
     assert server.left.wait(20)
+
+
+def test_it_hears_where_the_thread_runs_a_loop_of_its_own(server: FaultServer) -> None:
+    async def within() -> str:
+        return hear(row(server.base_url)).text
+
+    server.answers = [said(TIMED)]
+    with ThreadPoolExecutor(1) as others:  # this thread may run one already, for a browser
+        assert others.submit(asyncio.run, within()).result() == "All clear here."
 
 
 def test_a_long_clip_is_cut_at_pauses_and_its_times_count_from_its_start(server: FaultServer) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from concurrent.futures import wait
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -37,6 +39,7 @@ FIRST_PAUSE_SECONDS = 0.5
 MOST_REFUSAL_BYTES = 64 * 1024
 _REFUSAL_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
+_CLOSE_SECONDS = 5.0
 _HEADERS = frozenset(
     (
         "host",
@@ -91,11 +94,12 @@ class Connection:
         self.pauses = 0
         """How often the present job was refused for the moment, and asked again."""
         self._server = server
+        # On a thread of its own: the thread that asks may be running a loop already, and a loop runs no second one.
         self._loop = asyncio.new_event_loop()
-        wait = openai.Timeout(server.timeout_seconds, connect=CONNECT_SECONDS)
+        patience = openai.Timeout(server.timeout_seconds, connect=CONNECT_SECONDS)
         hooks: dict[str, list[Callable[..., Any]]] = {"request": [_bare(key)], "response": [_refuse]}
         try:
-            http = openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=wait, event_hooks=hooks)
+            http = openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=patience, event_hooks=hooks)
         except (ImportError, ValueError):  # the cause names the proxy, at times with a password
             self._loop.close()
             raise ModelLoadError(
@@ -105,11 +109,13 @@ class Connection:
         self._client = openai.AsyncOpenAI(
             api_key=key or "none",  # the client insists on one; a server that wants none ignores it
             base_url=server.base_url,
-            timeout=wait,
+            timeout=patience,
             max_retries=0,
             http_client=http,
             default_headers={"Accept-Encoding": "identity"},
         )
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"requests to {server.name}", daemon=True)
+        self._thread.start()
 
     def begin(self) -> None:
         """A job begins: its seconds are counted anew."""
@@ -156,7 +162,9 @@ class Connection:
         """End the connections. Idempotent."""
         if not self._loop.is_closed():
             with suppress(Exception):
-                self._loop.run_until_complete(self._client.close())
+                asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result(_CLOSE_SECONDS)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
             self._loop.close()
 
     def _events(self, send: Send, progress: Progress) -> Generator[streams.Event, None, None]:
@@ -175,10 +183,21 @@ class Connection:
         finally:
             if not self._loop.is_closed():
                 with suppress(Exception):
-                    self._loop.run_until_complete(answer.aclose())
+                    asyncio.run_coroutine_threadsafe(answer.aclose(), self._loop).result(_CLOSE_SECONDS)
 
     def _wait(self, coming: Awaitable[T], progress: Progress) -> T:
-        return self._loop.run_until_complete(_watched(coming, progress))
+        """What is waited for, unless somebody asks to stop meanwhile; then it has ended before this raises."""
+        stop = asyncio.Event()
+        waiting = asyncio.run_coroutine_threadsafe(_watched(coming, stop), self._loop)
+        try:
+            progress.check()
+            while not wait({waiting}, timeout=_LOOK_SECONDS).done:
+                progress.check()
+        except BaseException:
+            self._loop.call_soon_threadsafe(stop.set)
+            wait({waiting}, timeout=_CLOSE_SECONDS)
+            raise
+        return waiting.result()
 
 
 async def _answered(client: Any, send: Send) -> Any:
@@ -190,19 +209,18 @@ async def _answered(client: Any, send: Send) -> Any:
             yield event
 
 
-async def _watched(coming: Awaitable[T], progress: Progress) -> T:
-    """What is waited for, unless somebody asks to stop meanwhile."""
-    task = asyncio.ensure_future(coming)
+async def _watched(coming: Awaitable[T], stop: asyncio.Event) -> T:
+    """What is waited for; cancelled, and over, once ``stop`` is set."""
+    task, stopping = asyncio.ensure_future(coming), asyncio.ensure_future(stop.wait())
     try:
-        while True:
-            progress.check()
-            done, _ = await asyncio.wait({task}, timeout=_LOOK_SECONDS)
-            if done:
-                return task.result()
-    except BaseException:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise asyncio.CancelledError
+        return task.result()
+    finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+        stopping.cancel()
+        await asyncio.gather(task, stopping, return_exceptions=True)
 
 
 def _bare(key: str | None) -> Callable[[Any], Awaitable[None]]:
