@@ -270,6 +270,9 @@ def test_what_is_asked_follows_what_the_chosen_can(visit: Visit) -> None:
     expect(target).to_be_hidden()
     expect(language).to_be_hidden()
     expect(page.locator("#es-options p")).to_be_empty()
+    search(page, "pocketsphinx")
+    card(page, "pocketsphinx").uncheck()  # what is left can be asked nothing: no empty space stands for that
+    expect(page.locator("#es-options")).to_be_hidden()
 
 
 def test_the_button_is_on_the_first_screen_of_a_phone_and_what_cannot_run_is_folded(visit: Visit) -> None:

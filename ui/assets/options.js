@@ -75,7 +75,7 @@ const draw = () => {
   times.checked = wanted.word_times;
   const text = remarks(rows, now).join(" ");
   if (said.textContent !== text) said.textContent = text;
-  element.classList.toggle("es-nothing", told.length + targets.length === 0 && timed.hidden && !text);
+  (element.closest("#es-options") ?? element).toggleAttribute("hidden", told.length + targets.length === 0 && timed.hidden && !text);
   const before = props.value ?? {};
   if (Object.keys(now).some((key) => before[key] !== now[key])) props.value = now;
 };
