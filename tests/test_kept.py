@@ -25,7 +25,7 @@ from runners.hub.kept import (
 )
 from runners.settings import Settings
 from tests.hub_server import COMMIT
-from tests.test_hub import WHOLE, cached
+from tests.test_hub_cache import WHOLE, cached
 from tests.test_weights import checkpoint, safetensors
 
 

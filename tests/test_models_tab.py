@@ -16,7 +16,7 @@ from runners.hub.kept import Kept
 from runners.hub.queue import Download
 from runners.settings import Settings
 from tests.test_ask_tab import HOSTILE, Tags
-from tests.test_hub import WHOLE, cached
+from tests.test_hub_cache import WHOLE, cached
 from tests.test_weights import checkpoint
 from ui.desk import Desk
 from ui.lookout import Lookout
