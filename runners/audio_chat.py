@@ -19,11 +19,11 @@ from runners.base import (
     Clip,
     Placement,
     Progress,
-    PromptError,
     TranscribeOptions,
     Transcript,
     Turn,
     Usage,
+    check_turns,
 )
 from runners.dialects import audio_flamingo, gemma, qwen_omni, voxtral
 from runners.networks import checkpoint, generation, pieces
@@ -118,8 +118,7 @@ class AudioChat(Talking[Hearing]):
             Cancelled: between two tokens, or between two layers of a prefill.
         """
         hearing = self._need()
-        if not turns or turns[-1].role != "user":
-            raise PromptError("The conversation does not end with a question.", "Ask something.")
+        check_turns(turns)
         wire = hearing.wire(None if clip is None else mono(clip), turns)
         usage = yield from generation.answer(hearing.network, wire, options, progress, self._memory)
         if clip is None or clip.seconds <= hearing.longest_prompt_seconds:

@@ -526,6 +526,16 @@ class ChatRunner(Runner, Protocol):
         """Give back what is kept for a conversation; one that is not known is no error."""
 
 
+def check_turns(turns: tuple[Turn, ...]) -> None:
+    """Refuse a conversation in which nothing is asked.
+
+    Raises:
+        PromptError: the last turn is not the user's, or there is none.
+    """
+    if not turns or turns[-1].role != "user":
+        raise PromptError("The conversation does not end with a question.", "Ask something.")
+
+
 def check_options(spec: RunnerSpec, options: TranscribeOptions) -> None:
     """Refuse what the runner cannot do, by name, before anything is loaded.
 

@@ -31,11 +31,11 @@ from runners.base import (
     ModelLoadError,
     Placement,
     Progress,
-    PromptError,
     TranscribeOptions,
     Transcript,
     Turn,
     Usage,
+    check_turns,
 )
 from runners.networks import adapters, checkpoint, generation, pieces, tokens
 from runners.networks.holding import Talking
@@ -146,8 +146,7 @@ class Phi4Multimodal(Talking[_Loaded]):
             Cancelled: between two tokens, or inside the reading of the prompt.
         """
         loaded = self._need()
-        if not turns or turns[-1].role != "user":
-            raise PromptError("The conversation does not end with a question.", "Ask something.")
+        check_turns(turns)
         wire = self._wire(loaded, None if clip is None else audio.mono(clip), turns)
         usage = yield from generation.answer(loaded.network, wire, options, progress, self._memory)
         notes = [*usage.notes, *loaded.notes]

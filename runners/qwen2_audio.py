@@ -25,11 +25,11 @@ from runners.base import (
     ModelLoadError,
     Placement,
     Progress,
-    PromptError,
     TranscribeOptions,
     Transcript,
     Turn,
     Usage,
+    check_turns,
 )
 from runners.networks import checkpoint, generation, pieces, tokens
 from runners.networks.generation import Network, Sound, Wire
@@ -139,8 +139,7 @@ class Qwen2Audio(Talking[_Loaded]):
             Cancelled: between two tokens, or between two layers of a prefill.
         """
         loaded = self._need()
-        if not turns or turns[-1].role != "user":
-            raise PromptError("The conversation does not end with a question.", "Ask something.")
+        check_turns(turns)
         wire = _wire(loaded, None if clip is None else mono(clip), turns)
         return (yield from generation.answer(loaded.network, wire, options, progress, self._memory))
 

@@ -32,12 +32,12 @@ from runners.base import (
     ModelLoadError,
     Placement,
     Progress,
-    PromptError,
     RunnerSpec,
     TranscribeOptions,
     Transcript,
     Turn,
     Usage,
+    check_turns,
 )
 from runners.networks.piecewise import Piece, hear_in_pieces
 from runners.prompts import neutralised
@@ -141,8 +141,7 @@ class Served:
         """
         connection = self._ready()
         connection.begin()
-        if not turns or turns[-1].role != "user":
-            raise PromptError("The conversation does not end with a question.", "Ask something.")
+        check_turns(turns)
         samples = None if clip is None else audio.mono(clip)
         telling = yield from self._answered(connection, samples, turns, options, progress)
         notes = telling.notes()
