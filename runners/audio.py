@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ def decode(
     """
     stream, size = _open_sound(path, max_bytes)
     with stream:
+        _refuse_if_protected(stream)
         try:
             sound = read_sound(stream, size, max_seconds)
         except Unreadable as error:
@@ -193,7 +194,8 @@ def _open_sound(path: Path, max_bytes: int) -> tuple[BinaryIO, int]:
         raise AudioError("This is a folder, not a file.", FORMATS)
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        stream = os.fdopen(os.open(path, flags), "rb")
+        # Unbuffered: libsndfile reads through the descriptor, everything else through the stream, from one place.
+        stream = cast(BinaryIO, os.fdopen(os.open(path, flags), "rb", buffering=0))
     except FileNotFoundError as error:
         raise AudioError("There is no such file.", "Check the path.") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
@@ -216,12 +218,24 @@ def _open_sound(path: Path, max_bytes: int) -> tuple[BinaryIO, int]:
     return stream, status.st_size
 
 
+def _refuse_if_protected(stream: BinaryIO) -> None:
+    """Refuse an MP4 file with a protection scheme box ("sinf" holding "schm", ISO 14496-12) near its start or end.
+
+    Before anything is decoded: a decoder takes a few of the encrypted packets for sound. Leaves the stream at its start.
+    """
+    if stream.read(8)[4:] == b"ftyp":
+        for offset, whence in ((0, os.SEEK_SET), (-min(1 << 20, stream.seek(0, os.SEEK_END)), os.SEEK_END)):
+            stream.seek(offset, whence)
+            part = stream.read(1 << 20)
+            if b"sinf" in part and b"schm" in part:
+                raise AudioError("The file is copy-protected (encrypted).", "Choose a file without protection.")
+    stream.seek(0)
+
+
 def _refusal(stream: BinaryIO) -> AudioError:
     """The error for a file that nothing could read, by what it looks like."""
     stream.seek(0)
     head = stream.read(4096)
-    if head[4:8] == b"ftyp" and _has_protection(stream):
-        return AudioError("The file is copy-protected (encrypted).", "Choose a file without protection.")
     if (
         head[:4] in {b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"\x1aE\xdf\xa3"}
         or head[4:8] == b"ftyp"
@@ -244,13 +258,3 @@ def _is_text(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _has_protection(stream: BinaryIO) -> bool:
-    """Whether an MP4 file has a protection scheme box ("sinf" holding "schm", ISO 14496-12) near its start or end."""
-    for offset, whence in ((0, os.SEEK_SET), (-min(1 << 20, stream.seek(0, os.SEEK_END)), os.SEEK_END)):
-        stream.seek(offset, whence)
-        part = stream.read(1 << 20)
-        if b"sinf" in part and b"schm" in part:
-            return True
-    return False
