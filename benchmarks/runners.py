@@ -37,7 +37,7 @@ from typing import Any
 from benchmarks.tables import seconds, show
 from runners.base import Clip, Placement, TranscribeOptions
 from runners.catalogue.names import spec_for
-from tests.tiny_checkpoints import babble
+from tests.sounds import babble
 
 TARGET = 1.05
 START_TARGET = 1.3

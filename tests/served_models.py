@@ -9,9 +9,10 @@ from typing import Any
 from runners.base import ChatOptions, Clip, Placement, RunnerSpec, TranscribeOptions, Transcript, Turn, Usage
 from runners.catalogue.servers import ServedModel, ServerSetting, rows_of
 from runners.served import Served
-from tests import tiny_checkpoints as tiny
+from tests.sounds import babble
+from tests.watcher import Watcher
 
-CLIP = tiny.babble(3)
+CLIP = babble(3)
 SERVER = "lab"
 
 
@@ -25,22 +26,22 @@ def row(base_url: str, route: str = "transcriptions", model: str = "a-model", **
 @contextmanager
 def loaded(spec: RunnerSpec) -> Iterator[Served]:
     runner = Served(spec)
-    runner.load(None, Placement(), tiny.Watcher())
+    runner.load(None, Placement(), Watcher())
     try:
         yield runner
     finally:
         runner.unload()
 
 
-def hear(spec: RunnerSpec, clip: Clip = CLIP, watcher: tiny.Watcher | None = None, **options: Any) -> Transcript:
+def hear(spec: RunnerSpec, clip: Clip = CLIP, watcher: Watcher | None = None, **options: Any) -> Transcript:
     with loaded(spec) as runner:
-        return runner.transcribe(clip, TranscribeOptions(**options), watcher or tiny.Watcher())
+        return runner.transcribe(clip, TranscribeOptions(**options), watcher or Watcher())
 
 
 def ask(runner: Served, *texts: str, clip: Clip | None = CLIP, **options: Any) -> tuple[list[str], Usage]:
     """The pieces of the answer to the last text, and what it took."""
     turns = tuple(Turn("assistant" if number % 2 else "user", text) for number, text in enumerate(texts or ("What?",)))
-    answering = runner.chat(clip, turns, ChatOptions("one", **options), tiny.Watcher())
+    answering = runner.chat(clip, turns, ChatOptions("one", **options), Watcher())
     pieces = []
     while True:
         try:

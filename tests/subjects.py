@@ -26,9 +26,20 @@ from runners.base import (
     Usage,
 )
 from runners.catalogue.names import spec_for
-from tests import tiny_audio_chat, tiny_ctc, tiny_encoder_decoders, tiny_omni, tiny_speech_llms, tiny_transducers
-from tests import tiny_checkpoints as tiny
+from tests import (
+    tiny_audio_chat,
+    tiny_ctc,
+    tiny_encoder_decoders,
+    tiny_omni,
+    tiny_phi4,
+    tiny_speech_llms,
+    tiny_transducers,
+    tiny_wav2vec2,
+    tiny_whisper,
+)
 from tests.case import Case
+from tests.sounds import babble, silence
+from tests.watcher import Watcher
 
 LANGUAGE_OPEN = TranscribeOptions()
 
@@ -48,24 +59,24 @@ def _script(folder: Path) -> Path:
 
 
 def _brief_whisper(folder: Path) -> Path:
-    return tiny.whisper(folder, positions=40)
+    return tiny_whisper.whisper(folder, positions=40)
 
 
 CASES = {
     "whisper": Case("whisper", _brief_whisper),
-    "whisper-english": Case("whisper", lambda folder: tiny.whisper(folder, multilingual=False, positions=40)),
+    "whisper-english": Case("whisper", lambda folder: tiny_whisper.whisper(folder, multilingual=False, positions=40)),
     "whisper-bfloat16": Case("whisper", _brief_whisper, "bfloat16"),
-    "faster-whisper": Case("faster-whisper", tiny.whisper, "int8", "faster_whisper"),
-    "wav2vec2": Case("ctc", tiny.wav2vec2),
-    "hubert": Case("ctc", tiny.hubert),
-    "data2vec": Case("ctc", tiny.data2vec),
-    "wavlm": Case("ctc", tiny.wavlm),
-    "wav2vec2-bert": Case("ctc", tiny.wav2vec2_bert),
-    "mms": Case("ctc", tiny.mms),
+    "faster-whisper": Case("faster-whisper", tiny_whisper.whisper, "int8", "faster_whisper"),
+    "wav2vec2": Case("ctc", tiny_wav2vec2.wav2vec2),
+    "hubert": Case("ctc", tiny_wav2vec2.hubert),
+    "data2vec": Case("ctc", tiny_wav2vec2.data2vec),
+    "wavlm": Case("ctc", tiny_wav2vec2.wavlm),
+    "wav2vec2-bert": Case("ctc", tiny_wav2vec2.wav2vec2_bert),
+    "mms": Case("ctc", tiny_wav2vec2.mms),
     "moonshine": Case("moonshine", None, "int8", "moonshine_voice", repeats=False),
     "pocketsphinx": Case("pocketsphinx", None, package="pocketsphinx"),
     "scripted": Case("scripted", _script),
-    "phi4-multimodal": Case("phi4-multimodal", tiny.phi4_multimodal, package="peft", needs_sound=True),
+    "phi4-multimodal": Case("phi4-multimodal", tiny_phi4.phi4_multimodal, package="peft", needs_sound=True),
     "qwen2-audio": Case("qwen2-audio", tiny_audio_chat.qwen2_audio, package="transformers", needs_sound=True),
     **tiny_ctc.CASES,
     **tiny_transducers.CASES,
@@ -77,16 +88,16 @@ CASES = {
 
 def _long() -> Clip:
     """Longer than any model hears at once, with a voice at both ends."""
-    samples = tiny.silence(36).samples
-    voice = tiny.babble(4).samples
+    samples = silence(36).samples
+    voice = babble(4).samples
     samples[: len(voice)] = samples[-len(voice) :] = voice
     return Clip(samples, 36.0, "long.wav")
 
 
 CLIPS = {
-    "shortest": tiny.babble(0.03),
-    "silent": tiny.silence(1),
-    "short": tiny.babble(3),
+    "shortest": babble(0.03),
+    "silent": silence(1),
+    "short": babble(3),
     "long": _long(),
 }
 
@@ -99,23 +110,23 @@ class Subject:
     placement: Placement
     repeats: bool
     needs_sound: bool
-    first: dict[str, tuple[Transcript, tiny.Watcher]] = field(default_factory=dict)
+    first: dict[str, tuple[Transcript, Watcher]] = field(default_factory=dict)
 
     def load(self) -> None:
-        self.runner.load(self.weights, self.placement, tiny.Watcher())
+        self.runner.load(self.weights, self.placement, Watcher())
 
     def heard(self, name: str) -> Transcript:
         """What it heard in one of the clips, the first time that it was asked."""
         return self.watched(name)[0]
 
-    def watched(self, name: str) -> tuple[Transcript, tiny.Watcher]:
+    def watched(self, name: str) -> tuple[Transcript, Watcher]:
         if name not in self.first:
-            watcher = tiny.Watcher()
+            watcher = Watcher()
             self.first[name] = self.hear(CLIPS[name], watcher), watcher
         return self.first[name]
 
-    def hear(self, clip: Clip, watcher: tiny.Watcher | None = None) -> Transcript:
-        return self.runner.transcribe(clip, LANGUAGE_OPEN, watcher or tiny.Watcher())
+    def hear(self, clip: Clip, watcher: Watcher | None = None) -> Transcript:
+        return self.runner.transcribe(clip, LANGUAGE_OPEN, watcher or Watcher())
 
     def answers(self, said: tuple[str, ...], clip: Clip | None, conversation: str, **options: Any) -> tuple[list[str], Usage]:
         """The pieces of an answer to the last of these turns, the user's and the runner's by turns, and what it took."""
@@ -128,11 +139,11 @@ class Subject:
                 return pieces, end.value
 
     def chat(
-        self, said: tuple[str, ...], clip: Clip | None, conversation: str, watcher: tiny.Watcher | None = None, **options: Any
+        self, said: tuple[str, ...], clip: Clip | None, conversation: str, watcher: Watcher | None = None, **options: Any
     ) -> Generator[str, None, Usage]:
         turns = tuple(Turn("assistant" if number % 2 else "user", text) for number, text in enumerate(said))
         wanted = ChatOptions(conversation, **{"most_tokens": 8, **options})
-        return cast(ChatRunner, self.runner).chat(clip, turns, wanted, watcher or tiny.Watcher())
+        return cast(ChatRunner, self.runner).chat(clip, turns, wanted, watcher or Watcher())
 
     def forget(self, conversation: str) -> None:
         cast(ChatRunner, self.runner).forget(conversation)

@@ -40,8 +40,9 @@ from runners.networks.hearing import Hearing
 from runners.pool import Pool
 from runners.settings import read_settings
 from tests import tiny_omni
+from tests.sounds import babble
 from tests.test_qwen2_audio import damaged, pausing
-from tests.tiny_checkpoints import Watcher, babble
+from tests.watcher import Watcher
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

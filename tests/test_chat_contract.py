@@ -8,8 +8,8 @@ import pytest
 
 from runners.base import Cancelled, RunnerError, Usage
 from runners.catalogue.names import spec_for
-from tests import tiny_checkpoints as tiny
 from tests.subjects import CASES, CLIPS, Subject, loaded
+from tests.watcher import Watcher
 
 TALKERS = tuple(name for name, case in CASES.items() if spec_for(case.family).can_chat)
 QUESTION = ("What is said?",)
@@ -63,14 +63,14 @@ def test_an_answer_can_be_stopped_anywhere_and_asked_for_again(talker: Subject) 
     answering = talker.chat(QUESTION, CLIPS["short"], "stopped")
     next(answering)
     answering.close()
-    watcher = tiny.Watcher()
+    watcher = Watcher()
     talker.forget("stopped")
     for _ in talker.chat(QUESTION, CLIPS["short"], "stopped", watcher):
         pass
     assert watcher.checks >= 1
     talker.forget("stopped")
     with pytest.raises(Cancelled):
-        list(talker.chat(QUESTION, CLIPS["short"], "stopped", tiny.Watcher(cancel_at=watcher.checks)))
+        list(talker.chat(QUESTION, CLIPS["short"], "stopped", Watcher(cancel_at=watcher.checks)))
     assert talker.answers(QUESTION, CLIPS["short"], "stopped")[0] == expected
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from runners.base import ModelLoadError, OutOfMemory, Placement, UnsupportedOption
 from runners.networks import checkpoint
-from tests import tiny_audio_chat, tiny_checkpoints
+from tests import tiny_audio_chat, tiny_phi4
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -23,7 +23,7 @@ GB = 1_000_000_000
 @pytest.fixture(scope="module")
 def phi4(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    return tiny_checkpoints.phi4_multimodal(tmp_path_factory.mktemp("phi4"))
+    return tiny_phi4.phi4_multimodal(tmp_path_factory.mktemp("phi4"))
 
 
 @pytest.fixture(scope="module")

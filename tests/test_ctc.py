@@ -30,20 +30,21 @@ from runners.catalogue.names import spec_for
 from runners.ctc import CONTEXT, CORE, WHOLE, Ctc, _chunks
 from runners.ctc import _hear as hear_chunks
 from runners.networks.spectrogram import GraniteSpectrogram
-from tests import tiny_checkpoints as tiny
-from tests import tiny_ctc
+from tests import tiny_ctc, tiny_wav2vec2, tiny_whisper
+from tests.sounds import babble
+from tests.watcher import Watcher
 
 OPEN = TranscribeOptions()
 
 
 def loaded(folder: Path, **facts: Any) -> Ctc:
     runner = Ctc(replace(spec_for(f"ctc:{folder}"), **facts))
-    runner.load(folder, Placement(), tiny.Watcher())
+    runner.load(folder, Placement(), Watcher())
     return runner
 
 
 def hear(runner: Ctc, clip: Clip, options: TranscribeOptions = OPEN) -> Transcript:
-    return runner.transcribe(clip, options, tiny.Watcher())
+    return runner.transcribe(clip, options, Watcher())
 
 
 @pytest.fixture(scope="module")
@@ -129,11 +130,14 @@ def in_batches(runner: Ctc, at_once: int, hearing: Counting) -> tuple[Transcript
         patch.setattr("runners.ctc.CONTEXT", 4 * 5_120)
         patch.setattr("runners.ctc.AT_ONCE_ON_CPU", at_once)
         patch.setattr("runners.ctc._hear", hearing)
-        watcher = tiny.Watcher()
-        return runner.transcribe(tiny.babble(40), OPEN, watcher), watcher.partials
+        watcher = Watcher()
+        return runner.transcribe(babble(40), OPEN, watcher), watcher.partials
 
 
-@pytest.mark.parametrize("build", [tiny.wav2vec2, tiny.wavlm, tiny.wav2vec2_bert, tiny_ctc.parakeet_ctc, tiny_ctc.granite_ctc])
+@pytest.mark.parametrize(
+    "build",
+    [tiny_wav2vec2.wav2vec2, tiny_wav2vec2.wavlm, tiny_wav2vec2.wav2vec2_bert, tiny_ctc.parakeet_ctc, tiny_ctc.granite_ctc],
+)
 def test_chunks_of_one_length_heard_together_are_heard_as_one_by_one(tmp_path: Path, build: Callable[[Path], Path]) -> None:
     runner = loaded(build(tmp_path))
     alone, together = Counting(), Counting()
@@ -151,7 +155,7 @@ def test_chunks_of_one_length_heard_together_are_heard_as_one_by_one(tmp_path: P
 
 
 def test_chunks_that_do_not_fit_together_are_heard_one_by_one(tmp_path: Path) -> None:
-    runner = loaded(tiny.wav2vec2(tmp_path))
+    runner = loaded(tiny_wav2vec2.wav2vec2(tmp_path))
     narrow, too_narrow = Counting(room=1), Counting(room=0)
     assert in_batches(runner, 3, narrow) == in_batches(runner, 1, Counting())
     assert narrow.tried == [1, 3, *[1] * 7]
@@ -162,24 +166,24 @@ def test_chunks_that_do_not_fit_together_are_heard_one_by_one(tmp_path: Path) ->
 
 def test_a_run_can_be_cancelled_between_two_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hearing = Counting()
-    runner = loaded(tiny.wav2vec2(tmp_path))
+    runner = loaded(tiny_wav2vec2.wav2vec2(tmp_path))
     monkeypatch.setattr("runners.ctc.AT_ONCE_ON_CPU", 2)
     monkeypatch.setattr("runners.ctc._hear", hearing)
     with pytest.raises(Cancelled):
-        runner.transcribe(tiny.babble(100), OPEN, tiny.Watcher(cancel_at=4))
+        runner.transcribe(babble(100), OPEN, Watcher(cancel_at=4))
     assert hearing.tried == [1, 2]  # of five
 
 
 def written(folder: Path, letters: str, monkeypatch: pytest.MonkeyPatch) -> Transcript:
     """What becomes of these letters, one a 20 ms frame, "_" for the blank."""
     runner = loaded(folder)
-    ids = np.array([0 if letter == "_" else tiny.LETTERS.index(letter) for letter in letters])
+    ids = np.array([0 if letter == "_" else tiny_wav2vec2.LETTERS.index(letter) for letter in letters])
     monkeypatch.setattr("runners.ctc._hear", lambda *_: [(ids, np.full(len(ids), 0.5, np.float32))])
     return hear(runner, Clip(np.zeros(len(ids) * 320, np.float32), len(ids) * 0.02, "letters.wav"))
 
 
 def test_repeats_collapse_and_blanks_keep_doubles_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    transcript = written(tiny.wav2vec2(tmp_path), "__HHEEL_LLOO||_WW__E||_" + "_" * 80, monkeypatch)
+    transcript = written(tiny_wav2vec2.wav2vec2(tmp_path), "__HHEEL_LLOO||_WW__E||_" + "_" * 80, monkeypatch)
     assert transcript.text == "HELLO WE"
     assert [(word.text, word.start, word.end) for word in transcript.words] == [
         ("HELLO", pytest.approx(0.04), pytest.approx(0.24)),
@@ -188,8 +192,8 @@ def test_repeats_collapse_and_blanks_keep_doubles_apart(tmp_path: Path, monkeypa
 
 
 def test_a_language_changes_the_adapter_and_none_puts_the_first_one_back(tmp_path: Path) -> None:
-    runner = loaded(tiny.mms(tmp_path), can_choose_language=True)
-    clip = tiny.babble(2)
+    runner = loaded(tiny_wav2vec2.mms(tmp_path), can_choose_language=True)
+    clip = babble(2)
     english = hear(runner, clip)
     german = hear(runner, clip, TranscribeOptions(language="de"))
     assert english.language == "en"
@@ -202,14 +206,14 @@ def test_a_language_changes_the_adapter_and_none_puts_the_first_one_back(tmp_pat
 
 
 def test_a_model_without_adapters_cannot_be_told_a_language(tmp_path: Path) -> None:
-    runner = loaded(tiny.hubert(tmp_path))
+    runner = loaded(tiny_wav2vec2.hubert(tmp_path))
     with pytest.raises(UnsupportedOption, match="'de'"):
-        hear(runner, tiny.babble(1), TranscribeOptions(language="de"))
+        hear(runner, babble(1), TranscribeOptions(language="de"))
 
 
 def test_a_single_language_may_be_named(tmp_path: Path) -> None:
-    runner = loaded(tiny.hubert(tmp_path), languages=("en",))
-    assert hear(runner, tiny.babble(1), TranscribeOptions(language="en")).language == "en"
+    runner = loaded(tiny_wav2vec2.hubert(tmp_path), languages=("en",))
+    assert hear(runner, babble(1), TranscribeOptions(language="en")).language == "en"
 
 
 def _headless(folder: Path) -> None:
@@ -254,7 +258,7 @@ def _without(name: str) -> Callable[[Path], None]:
     ],
 )
 def test_a_damaged_folder_is_refused_by_name(tmp_path: Path, harm: Callable[[Path], None], complaint: str) -> None:
-    harm(tiny.wav2vec2(tmp_path))
+    harm(tiny_wav2vec2.wav2vec2(tmp_path))
     with pytest.raises(ModelLoadError) as refused:
         loaded(tmp_path)
     assert str(tmp_path) in str(refused.value)
@@ -263,7 +267,7 @@ def test_a_damaged_folder_is_refused_by_name(tmp_path: Path, harm: Callable[[Pat
 
 
 def test_a_whisper_folder_is_sent_to_whisper(tmp_path: Path) -> None:
-    tiny.whisper(tmp_path)
+    tiny_whisper.whisper(tmp_path)
     with pytest.raises(ModelLoadError, match="whisper checkpoint") as refused:
         loaded(tmp_path)
     assert refused.value.fix == f"Use whisper:{tmp_path}."
@@ -272,7 +276,7 @@ def test_a_whisper_folder_is_sent_to_whisper(tmp_path: Path) -> None:
 def test_a_mask_that_only_training_needs_may_be_missing(tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    tiny.wav2vec2(tmp_path)
+    tiny_wav2vec2.wav2vec2(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     assert weights.pop("wav2vec2.masked_spec_embed") is not None
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
@@ -281,7 +285,7 @@ def test_a_mask_that_only_training_needs_may_be_missing(tmp_path: Path) -> None:
 
 def test_nothing_loaded_is_said(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError):
-        hear(Ctc(RunnerSpec("ctc", "CTC", "runners.ctc:Ctc")), tiny.babble(1))
+        hear(Ctc(RunnerSpec("ctc", "CTC", "runners.ctc:Ctc")), babble(1))
 
 
 @pytest.mark.parametrize(
@@ -294,7 +298,7 @@ def test_networks_that_take_a_spectrogram_hear_what_their_own_loop_writes(
     import torch
     from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
-    clip = tiny.babble(seconds)
+    clip = babble(seconds)
     heard = hear(loaded(build(tmp_path)), clip)
     is_granite = build is tiny_ctc.granite_ctc
     extractor = GraniteSpectrogram.read(tmp_path) if is_granite else AutoFeatureExtractor.from_pretrained(tmp_path)
@@ -319,7 +323,7 @@ def test_granites_spectrogram_is_the_familys_own() -> None:
     from transformers import GraniteSpeech5FeatureExtractor
 
     for seconds in (0.5, 2.345, 7.0):
-        samples = tiny.babble(seconds).samples
+        samples = babble(seconds).samples
         theirs = GraniteSpeech5FeatureExtractor()(samples, sampling_rate=16_000)
         ours = GraniteSpectrogram({})(samples)
         assert ours["attention_mask"].tolist() == theirs["attention_mask"].tolist()

@@ -26,8 +26,9 @@ from runners.base import (
 from runners.catalogue.names import spec_for
 from runners.encoder_decoders import EncoderDecoder
 from runners.kyutai_stt import KyutaiStt
-from tests import tiny_checkpoints as tiny
 from tests import tiny_encoder_decoders as tiny_models
+from tests.sounds import babble
+from tests.watcher import Watcher
 
 OPEN = TranscribeOptions()
 GERMAN = TranscribeOptions(language="de")
@@ -47,12 +48,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def loaded(name: str, folder: Path) -> Runner:
     spec = spec_for(f"{tiny_models.CASES[name].family}:{folder}")
     runner: Runner = KyutaiStt(spec) if name == "kyutai-stt" else EncoderDecoder(spec)
-    runner.load(folder, Placement(), tiny.Watcher())
+    runner.load(folder, Placement(), Watcher())
     return runner
 
 
 def hear(runner: Runner, clip: Clip, options: TranscribeOptions = OPEN) -> Transcript:
-    return runner.transcribe(clip, options, tiny.Watcher())
+    return runner.transcribe(clip, options, Watcher())
 
 
 def plain(folder: Path, model_class: str, clip: Clip, most: int | None, extracting: dict[str, Any], **told: Any) -> str:
@@ -80,7 +81,7 @@ def controls(language: str, target: str) -> list[str]:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_canary_writes_what_its_own_call_writes(folders: dict[str, Path], seed: int) -> None:
-    clip, folder = tiny.babble(3, seed), folders["canary"]
+    clip, folder = babble(3, seed), folders["canary"]
     most = 50 + round(12.5 * 3)
     for source, target in (("en", "en"), ("de", "de"), ("de", "en"), ("en", "fr")):
         wanted = plain(
@@ -93,7 +94,7 @@ def test_canary_writes_what_its_own_call_writes(folders: dict[str, Path], seed: 
 def test_cohere_writes_what_its_own_processor_asks_for(folders: dict[str, Path]) -> None:
     from transformers import AutoFeatureExtractor, AutoTokenizer, CohereAsrForConditionalGeneration, CohereAsrProcessor
 
-    folder, clip = folders["cohere-transcribe"], tiny.babble(3)
+    folder, clip = folders["cohere-transcribe"], babble(3)
     processor = CohereAsrProcessor(
         feature_extractor=AutoFeatureExtractor.from_pretrained(folder), tokenizer=AutoTokenizer.from_pretrained(folder)
     )
@@ -107,7 +108,7 @@ def test_cohere_writes_what_its_own_processor_asks_for(folders: dict[str, Path])
 
 
 def test_moonshine_writes_what_its_own_call_writes(folders: dict[str, Path]) -> None:
-    clip, most = tiny.babble(3), round(6.5 * 3) + 4
+    clip, most = babble(3), round(6.5 * 3) + 4
     for name, model_class, extracting in (
         ("moonshine-transformers", "MoonshineForConditionalGeneration", {}),
         ("moonshine-streaming", "MoonshineStreamingForConditionalGeneration", {"padding": True, "pad_to_multiple_of": 80}),
@@ -118,7 +119,7 @@ def test_moonshine_writes_what_its_own_call_writes(folders: dict[str, Path]) -> 
 
 
 def test_seamless_writes_what_its_own_call_writes(folders: dict[str, Path]) -> None:
-    clip, folder = tiny.babble(3), folders["seamless-m4t"]
+    clip, folder = babble(3), folders["seamless-m4t"]
     texts = {}
     for language, code in (("en", "eng"), ("de", "deu"), ("fr", "fra")):
         wanted = plain(folder, "SeamlessM4Tv2ForSpeechToText", clip, 60, {}, tgt_lang=code)
@@ -130,12 +131,12 @@ def test_seamless_writes_what_its_own_call_writes(folders: dict[str, Path]) -> N
 @pytest.mark.parametrize("name", TOLD)
 def test_a_language_is_assumed_where_nobody_says_and_a_note_says_so(folders: dict[str, Path], name: str) -> None:
     runner = loaded(name, folders[name])
-    silent, told = hear(runner, tiny.babble(2)), hear(runner, tiny.babble(2), TranscribeOptions(language="en"))
+    silent, told = hear(runner, babble(2)), hear(runner, babble(2), TranscribeOptions(language="en"))
     assert silent.text == told.text
     assert silent.language == told.language == "en"
     assert any("taken for 'en'" in note for note in silent.notes)
     assert not any("taken for" in note for note in told.notes)
-    german = hear(runner, tiny.babble(2), GERMAN)
+    german = hear(runner, babble(2), GERMAN)
     assert german.language == "de"
     assert german.text != told.text
 
@@ -143,13 +144,13 @@ def test_a_language_is_assumed_where_nobody_says_and_a_note_says_so(folders: dic
 @pytest.mark.parametrize("name", TOLD)
 def test_a_language_that_a_checkpoint_does_not_know_is_refused(folders: dict[str, Path], name: str) -> None:
     with pytest.raises(UnsupportedOption, match="'cy'"):
-        hear(loaded(name, folders[name]), tiny.babble(1), TranscribeOptions(language="cy"))
+        hear(loaded(name, folders[name]), babble(1), TranscribeOptions(language="cy"))
 
 
 @pytest.mark.parametrize("name", UNTOLD)
 def test_those_that_know_one_language_cannot_be_told_another(folders: dict[str, Path], name: str) -> None:
     with pytest.raises(UnsupportedOption, match="cannot be told"):
-        hear(loaded(name, folders[name]), tiny.babble(1), GERMAN)
+        hear(loaded(name, folders[name]), babble(1), GERMAN)
     row = spec_for(tiny_models.CASES[name].family)
     with pytest.raises(UnsupportedOption):
         check_options(row, GERMAN)
@@ -158,9 +159,9 @@ def test_those_that_know_one_language_cannot_be_told_another(folders: dict[str, 
 
 def test_canary_translates_from_english_and_to_it(folders: dict[str, Path]) -> None:
     runner = loaded("canary", folders["canary"])
-    assert hear(runner, tiny.babble(2), TranscribeOptions(language="fr", translate_to="en")).text
+    assert hear(runner, babble(2), TranscribeOptions(language="fr", translate_to="en")).text
     with pytest.raises(UnsupportedOption, match="from 'de' to 'fr'"):
-        hear(runner, tiny.babble(2), TranscribeOptions(language="de", translate_to="fr"))
+        hear(runner, babble(2), TranscribeOptions(language="de", translate_to="fr"))
 
 
 def test_cohere_does_not_translate() -> None:
@@ -170,7 +171,7 @@ def test_cohere_does_not_translate() -> None:
 
 @pytest.mark.parametrize("name", tiny_models.CASES)
 def test_a_long_clip_is_heard_in_pieces_whose_texts_are_those_of_the_pieces(folders: dict[str, Path], name: str) -> None:
-    clip = tiny.babble(70)
+    clip = babble(70)
     runner = loaded(name, folders[name])
     heard = hear(runner, clip)
     longest = spec_for(tiny_models.CASES[name].family).longest_transcribed_seconds
@@ -189,19 +190,19 @@ def test_a_long_clip_is_heard_in_pieces_whose_texts_are_those_of_the_pieces(fold
 @pytest.mark.parametrize("name", tiny_models.CASES)
 def test_a_run_is_cancelled_in_the_middle_of_a_piece(folders: dict[str, Path], name: str) -> None:
     runner = loaded(name, folders[name])
-    whole = tiny.Watcher()
-    expected = runner.transcribe(tiny.babble(3), OPEN, whole)
+    whole = Watcher()
+    expected = runner.transcribe(babble(3), OPEN, whole)
     assert whole.checks > 10, "between any two tokens"
     with pytest.raises(Cancelled):
-        runner.transcribe(tiny.babble(3), OPEN, tiny.Watcher(cancel_at=whole.checks // 2))
-    assert hear(runner, tiny.babble(3)) == expected
+        runner.transcribe(babble(3), OPEN, Watcher(cancel_at=whole.checks // 2))
+    assert hear(runner, babble(3)) == expected
 
 
 @pytest.mark.parametrize("name", tiny_models.CASES)
 def test_text_is_shown_while_it_comes(folders: dict[str, Path], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runners.networks.piecewise.PARTIAL_EVERY_SECONDS", 0.0)
-    watcher = tiny.Watcher()
-    final = loaded(name, folders[name]).transcribe(tiny.babble(3), OPEN, watcher)
+    watcher = Watcher()
+    final = loaded(name, folders[name]).transcribe(babble(3), OPEN, watcher)
     assert len(watcher.partials) > 3
     assert watcher.partials[-1] == final.text or final.text.startswith(watcher.partials[-1])
 
@@ -212,7 +213,7 @@ def test_folders_that_are_damaged_or_of_another_family_are_refused(folders: dict
     other = folders["canary" if name != "canary" else "kyutai-stt"]
     wrong = type(loaded(name, folders[name]))(spec_for(family))
     with pytest.raises(ModelLoadError) as refused:
-        wrong.load(other, Placement(), tiny.Watcher())
+        wrong.load(other, Placement(), Watcher())
     assert str(other) in str(refused.value)
     for number, missing in enumerate(("tokenizer.json", "preprocessor_config.json", "model.safetensors")):
         copy = Path(shutil.copytree(folders[name], tmp_path / f"without-{number}"))
@@ -220,13 +221,13 @@ def test_folders_that_are_damaged_or_of_another_family_are_refused(folders: dict
         if missing == "preprocessor_config.json":
             (copy / "processor_config.json").unlink(missing_ok=True)
         with pytest.raises(RunnerError) as damaged:
-            wrong.load(copy, Placement(), tiny.Watcher())
+            wrong.load(copy, Placement(), Watcher())
         assert damaged.value.fix
     short = Path(shutil.copytree(folders[name], tmp_path / "short"))
     weights = short / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(RunnerError):
-        wrong.load(short, Placement(), tiny.Watcher())
+        wrong.load(short, Placement(), Watcher())
 
 
 def test_a_tokenizer_without_its_models_control_tokens_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -251,7 +252,7 @@ def test_a_feature_extractor_for_another_rate_is_refused(folders: dict[str, Path
 
 
 def test_a_text_that_goes_in_circles_ends_with_a_note(folders: dict[str, Path]) -> None:
-    heard = hear(loaded("moonshine-transformers", folders["moonshine-transformers"]), tiny.babble(2))
+    heard = hear(loaded("moonshine-transformers", folders["moonshine-transformers"]), babble(2))
     assert any("most tokens" in note for note in heard.notes)
 
 
@@ -268,7 +269,7 @@ def test_real_moonshine_hears_a_known_sentence(speech_weights: Path, speech_clip
 
     folder = speech_weights / "moonshine-tiny-en"
     runner = EncoderDecoder(replace(spec_for("moonshine-transformers"), model=str(folder)))
-    runner.load(folder, Placement(), tiny.Watcher())
+    runner.load(folder, Placement(), Watcher())
     heard = hear(runner, decode(speech_clips / "jfk.flac", max_seconds=60, max_bytes=10_000_000))
     assert "ask not what your country can do for you" in heard.text.lower()
     assert heard.language == "en"

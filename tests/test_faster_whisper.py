@@ -19,7 +19,9 @@ from runners.audio import decode
 from runners.base import Clip, DeviceKind, Dtype, ModelLoadError, Placement, TranscribeOptions, Transcript, UnsupportedOption
 from runners.catalogue.names import spec_for
 from runners.faster_whisper import FasterWhisper
-from tests import tiny_checkpoints as tiny
+from tests import tiny_wav2vec2, tiny_whisper
+from tests.sounds import babble, silence
+from tests.watcher import Watcher
 
 pytest.importorskip("faster_whisper")
 
@@ -36,7 +38,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.whisper(tmp_path_factory.mktemp("source"))
+    return tiny_whisper.whisper(tmp_path_factory.mktemp("source"))
 
 
 @pytest.fixture
@@ -47,12 +49,12 @@ def folder(source: Path, tmp_path: Path) -> Path:
 
 def loaded(folder: Path, dtype: Dtype = "int8", device: DeviceKind = "cpu") -> FasterWhisper:
     runner = FasterWhisper(spec_for(f"faster-whisper:{folder}"))
-    runner.load(folder, Placement(device, dtype), tiny.Watcher())
+    runner.load(folder, Placement(device, dtype), Watcher())
     return runner
 
 
 def hear(runner: FasterWhisper, clip: Clip, options: TranscribeOptions = OPEN) -> Transcript:
-    return runner.transcribe(clip, options, tiny.Watcher())
+    return runner.transcribe(clip, options, Watcher())
 
 
 def kept(cache: Path) -> set[str]:
@@ -70,23 +72,23 @@ def test_spoken_digits_are_heard_as_well_as_noted(speech_weights: Path) -> None:
     assert all(word.end is not None for one in heard for word in one.words)
     assert {one.language for one in heard} == {"en"}
     [long] = [clip for clip in clips if clip.seconds > 30]
-    watcher = tiny.Watcher()
+    watcher = Watcher()
     batched = runner.transcribe(long, OPEN, watcher)
     assert len(batched.text.split()) > 30
     assert watcher.partials[-1] == batched.text
-    assert hear(runner, tiny.silence(3)).text == ""
+    assert hear(runner, silence(3)).text == ""
 
 
 def test_a_folder_is_converted_once(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = kept(cache)
-    first = hear(loaded(folder), tiny.babble(3))
+    first = hear(loaded(folder), babble(3))
     assert len(kept(cache) - before) == 1
 
     def again(*_: object) -> None:
         raise AssertionError("converted a second time")
 
     monkeypatch.setattr(faster_whisper, "_convert", again)
-    assert hear(loaded(folder), tiny.babble(3)) == first
+    assert hear(loaded(folder), babble(3)) == first
 
 
 def test_another_precision_or_a_changed_folder_is_another_conversion(folder: Path, cache: Path) -> None:
@@ -157,7 +159,7 @@ def test_a_converted_folder_is_loaded_as_it_is(converted: Path, cache: Path) -> 
     before = kept(cache)
     runner = loaded(converted)
     assert kept(cache) == before
-    assert hear(runner, tiny.babble(3), TranscribeOptions(language="de")).language == "de"
+    assert hear(runner, babble(3), TranscribeOptions(language="de")).language == "de"
 
 
 def test_a_missing_tokenizer_is_not_downloaded_instead(converted: Path) -> None:
@@ -213,7 +215,7 @@ def test_a_folder_with_an_older_tokenizer_is_converted_too(folder: Path) -> None
 
 def test_a_language_that_no_whisper_knows_is_refused(source: Path) -> None:
     with pytest.raises(UnsupportedOption, match="'xx'"):
-        hear(loaded(source), tiny.babble(1), TranscribeOptions(language="xx"))
+        hear(loaded(source), babble(1), TranscribeOptions(language="xx"))
 
 
 def test_other_devices_and_precisions_are_refused_by_name(source: Path) -> None:
@@ -224,7 +226,7 @@ def test_other_devices_and_precisions_are_refused_by_name(source: Path) -> None:
 
 
 def test_a_checkpoint_of_another_family_is_sent_there(tmp_path: Path) -> None:
-    tiny.wav2vec2(tmp_path)
+    tiny_wav2vec2.wav2vec2(tmp_path)
     with pytest.raises(ModelLoadError, match="wav2vec2 checkpoint") as refused:
         loaded(tmp_path)
     assert refused.value.fix == f"Use ctc:{tmp_path}."
@@ -234,13 +236,13 @@ def test_a_converted_folder_is_sent_to_faster_whisper(converted: Path) -> None:
     from runners.whisper import Whisper
 
     with pytest.raises(ModelLoadError, match="CTranslate2 model") as refused:
-        Whisper(spec_for(f"whisper:{converted}")).load(converted, Placement(), tiny.Watcher())
+        Whisper(spec_for(f"whisper:{converted}")).load(converted, Placement(), Watcher())
     assert refused.value.fix == f"Use faster-whisper:{converted}."
 
 
 def test_a_translation_is_what_the_library_translates(source: Path) -> None:
     runner = loaded(source)
-    clip = tiny.babble(3)
+    clip = babble(3)
     spoken = hear(runner, clip, TranscribeOptions(language="de", word_times=False))
     translated = hear(runner, clip, TranscribeOptions(language="de", translate_to="en"))
     parts, _ = runner._model.transcribe(clip.samples, language="de", task="translate", vad_filter=True, without_timestamps=True)
@@ -248,10 +250,10 @@ def test_a_translation_is_what_the_library_translates(source: Path) -> None:
     assert translated.text != spoken.text
     assert translated.words == ()
     assert any("no word times" in note for note in translated.notes)
-    assert hear(runner, tiny.babble(40), TranscribeOptions(translate_to="en")).text
+    assert hear(runner, babble(40), TranscribeOptions(translate_to="en")).text
 
 
 def test_it_translates_to_english_alone(source: Path) -> None:
     with pytest.raises(UnsupportedOption, match="'fr'") as refused:
-        hear(loaded(source), tiny.babble(1), TranscribeOptions(translate_to="fr"))
+        hear(loaded(source), babble(1), TranscribeOptions(translate_to="fr"))
     assert "English" in str(refused.value.fix)

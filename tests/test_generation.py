@@ -12,8 +12,8 @@ from runners.base import Cancelled, ChatOptions, OutOfMemory, Progress, PromptEr
 from runners.networks.chat_cache import ChatCache, Kept
 from runners.networks.generation import Decoding, Network, Sound, Wire, answer, endings, write
 from runners.networks.tokens import Detokeniser, loops, plain_ids
-from tests import tiny_checkpoints
-from tests.tiny_checkpoints import Watcher
+from tests import tiny_phi4
+from tests.watcher import Watcher
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -25,7 +25,7 @@ SWITCH = 64
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
     torch.set_num_threads(1)
-    folder = tiny_checkpoints.phi4_multimodal(tmp_path_factory.mktemp("phi4"), switch=SWITCH, adapter=False)
+    folder = tiny_phi4.phi4_multimodal(tmp_path_factory.mktemp("phi4"), switch=SWITCH, adapter=False)
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa").eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     added = tokenizer.get_added_vocab()

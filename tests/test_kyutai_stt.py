@@ -10,8 +10,9 @@ from runners import kyutai_stt
 from runners.base import Clip, Dtype, Placement, TranscribeOptions, Transcript
 from runners.catalogue.names import spec_for
 from runners.kyutai_stt import KyutaiStt
-from tests import tiny_checkpoints as tiny
 from tests import tiny_encoder_decoders as tiny_models
+from tests.sounds import babble
+from tests.watcher import Watcher
 
 
 @pytest.fixture(scope="module")
@@ -21,12 +22,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def loaded(folder: Path, dtype: Dtype = "float32") -> KyutaiStt:
     runner = KyutaiStt(spec_for(f"kyutai-stt:{folder}"))
-    runner.load(folder, Placement("cpu", dtype), tiny.Watcher())
+    runner.load(folder, Placement("cpu", dtype), Watcher())
     return runner
 
 
 def hear(runner: KyutaiStt, clip: Clip) -> Transcript:
-    return runner.transcribe(clip, TranscribeOptions(), tiny.Watcher())
+    return runner.transcribe(clip, TranscribeOptions(), Watcher())
 
 
 def test_kyutai_writes_what_its_own_processor_and_model_write(folder: Path) -> None:
@@ -38,7 +39,7 @@ def test_kyutai_writes_what_its_own_processor_and_model_write(folder: Path) -> N
         KyutaiSpeechToTextProcessor,
     )
 
-    clip = tiny.babble(4)
+    clip = babble(4)
     processor = KyutaiSpeechToTextProcessor(
         KyutaiSpeechToTextFeatureExtractor.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     )
@@ -68,4 +69,4 @@ def test_kyutai_times_words_by_the_frame_they_come_in_less_the_delay(folder: Pat
 
 def test_a_decoder_in_half_precision_leaves_the_codec_in_single(folder: Path) -> None:
     runner = loaded(folder, "bfloat16")
-    assert hear(runner, tiny.babble(2)).text
+    assert hear(runner, babble(2)).text

@@ -26,7 +26,7 @@ from runners.base import (
     WeightsUnavailable,
 )
 from runners.moonshine import Moonshine
-from tests.tiny_checkpoints import Watcher
+from tests.watcher import Watcher
 
 SPEC = RunnerSpec("moonshine", "Moonshine tiny", "runners.moonshine:Moonshine", languages=("en",))
 SAMPLES = Path(__file__).parent.parent / "samples"

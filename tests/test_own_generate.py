@@ -11,7 +11,7 @@ from runners.base import Cancelled, Placement
 from runners.networks import checkpoint
 from runners.networks.own_generate import generated
 from tests import tiny_audio_chat
-from tests.tiny_checkpoints import Watcher
+from tests.watcher import Watcher
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

@@ -28,8 +28,9 @@ from runners.networks import checkpoint
 from runners.phi4_multimodal import PLAIN_PROMPT, Phi4Multimodal, _encode, _sound, try_encoder
 from runners.pool import Pool
 from runners.settings import Settings
-from tests import tiny_checkpoints
-from tests.tiny_checkpoints import Watcher, babble, silence
+from tests import tiny_phi4
+from tests.sounds import babble, silence
+from tests.watcher import Watcher
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -39,7 +40,7 @@ pytest.importorskip("peft")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    return tiny_checkpoints.phi4_multimodal(tmp_path_factory.mktemp("phi4") / "tiny")
+    return tiny_phi4.phi4_multimodal(tmp_path_factory.mktemp("phi4") / "tiny")
 
 
 @pytest.fixture(scope="module")

@@ -31,8 +31,9 @@ from runners.here.machine import look
 from runners.phi4_multimodal import Phi4Multimodal
 from runners.pool import Pool
 from runners.settings import Settings
-from tests import tiny_checkpoints
-from tests.tiny_checkpoints import Watcher, babble
+from tests import tiny_phi4
+from tests.sounds import babble
+from tests.watcher import Watcher
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -46,7 +47,7 @@ CLIP = babble(3)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    return tiny_checkpoints.phi4_multimodal(tmp_path_factory.mktemp("phi4") / "tiny", switch=SWITCH)
+    return tiny_phi4.phi4_multimodal(tmp_path_factory.mktemp("phi4") / "tiny", switch=SWITCH)
 
 
 @pytest.fixture(scope="module")

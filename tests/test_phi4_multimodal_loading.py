@@ -26,8 +26,9 @@ from runners.catalogue.names import spec_for
 from runners.here import weights
 from runners.networks import adapters, checkpoint
 from runners.phi4_multimodal import PLAIN_PROMPT, SYSTEM, Phi4Multimodal
-from tests import tiny_checkpoints
-from tests.tiny_checkpoints import Watcher, babble
+from tests import tiny_phi4, tiny_wav2vec2
+from tests.sounds import babble
+from tests.watcher import Watcher
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -37,7 +38,7 @@ pytest.importorskip("peft")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
-    return tiny_checkpoints.phi4_multimodal(tmp_path_factory.mktemp("phi4") / "tiny")
+    return tiny_phi4.phi4_multimodal(tmp_path_factory.mktemp("phi4") / "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +232,7 @@ def test_layers_may_lie_elsewhere(
 @pytest.mark.skipif(not importlib.util.find_spec("bitsandbytes"), reason="bitsandbytes is not installed")
 @pytest.mark.parametrize("dtype", ["int8", "int4"])
 def test_layers_may_be_rounded_to_few_bits(tmp_path: Path, dtype: Any) -> None:
-    wide = tiny_checkpoints.phi4_multimodal(tmp_path / "wide", width=64)
+    wide = tiny_phi4.phi4_multimodal(tmp_path / "wide", width=64)
     runner = loaded(wide, Placement(dtype=dtype))
     said = heard(runner, babble(1))
     assert said.text
@@ -250,7 +251,7 @@ def test_a_folder_of_the_form_with_code_of_its_own_is_named_with_the_fix(copy: P
 
 
 def test_another_familys_folder_is_refused(tmp_path: Path) -> None:
-    error = refusal(tiny_checkpoints.wav2vec2(tmp_path / "other"))
+    error = refusal(tiny_wav2vec2.wav2vec2(tmp_path / "other"))
     assert "wav2vec2" in str(error)
     assert "ctc:" in str(error.fix)
 
@@ -278,7 +279,7 @@ def _save_adapter(folder: Path, tensors: dict[str, Any]) -> None:
 
 
 def test_an_untrained_adapter_is_refused(tmp_path: Path) -> None:
-    error = refusal(tiny_checkpoints.phi4_multimodal(tmp_path / "zero", zeroed=True))
+    error = refusal(tiny_phi4.phi4_multimodal(tmp_path / "zero", zeroed=True))
     assert "B matrices are zero" in str(error)
 
 

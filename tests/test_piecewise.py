@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from runners.base import SAMPLE_RATE, AudioError, Cancelled, Clip, Segment, Word
 from runners.networks.piecewise import Piece, hear_in_pieces
-from tests.tiny_checkpoints import Watcher, silence
+from tests.sounds import silence
+from tests.watcher import Watcher
 
 Samples = NDArray[np.float32]
 

@@ -25,7 +25,7 @@ from runners.base import (
     Transcript,
 )
 from runners.pocketsphinx import PocketSphinx
-from tests.tiny_checkpoints import Watcher
+from tests.watcher import Watcher
 
 SPEC = RunnerSpec("pocketsphinx", "PocketSphinx", "runners.pocketsphinx:PocketSphinx", languages=("en",))
 SAMPLES = Path(__file__).parent.parent / "samples"

@@ -36,8 +36,9 @@ from runners.here.machine import look
 from runners.pool import Pool
 from runners.qwen2_audio import SYSTEM, TRANSCRIBE, Qwen2Audio, audio_tokens
 from runners.settings import read_settings
+from tests.sounds import babble
 from tests.tiny_audio_chat import qwen2_audio
-from tests.tiny_checkpoints import Watcher, babble
+from tests.watcher import Watcher
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")

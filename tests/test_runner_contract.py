@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from runners.base import AudioError, Cancelled, Prompt, RunnerError, TranscribeOptions, Transcript, UnsupportedOption
-from tests import tiny_checkpoints as tiny
+from tests.sounds import silence
 from tests.subjects import CASES, CLIPS, Subject, loaded
+from tests.watcher import Watcher
 
 
 @pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
@@ -40,9 +41,9 @@ def test_a_clip_of_any_length_becomes_a_transcript_with_times_inside_it(subject:
 def test_nothing_to_hear_is_no_failure(subject: Subject) -> None:
     if subject.needs_sound:
         with pytest.raises(AudioError, match="empty"):
-            subject.hear(tiny.silence(0))
+            subject.hear(silence(0))
         return
-    assert subject.hear(tiny.silence(0)).text == ("all clear" if subject.spec.family == "scripted" else "")
+    assert subject.hear(silence(0)).text == ("all clear" if subject.spec.family == "scripted" else "")
 
 
 def test_the_same_clip_gives_the_same_transcript(subject: Subject) -> None:
@@ -80,7 +81,7 @@ def test_word_times_change_no_word(subject: Subject) -> None:
         pytest.skip("the library drops segments whose words it times at no length at all")
     if not subject.repeats:
         pytest.skip("it does not give the same text twice on this clip")
-    untimed = subject.runner.transcribe(CLIPS["short"], TranscribeOptions(word_times=False), tiny.Watcher())
+    untimed = subject.runner.transcribe(CLIPS["short"], TranscribeOptions(word_times=False), Watcher())
     assert untimed.text == subject.heard("short").text
 
 
@@ -89,7 +90,7 @@ def test_a_cancelled_run_stops_and_the_model_stays_usable(subject: Subject) -> N
     assert watcher.checks >= 1
     for at in {1, watcher.checks}:
         with pytest.raises(Cancelled):
-            subject.hear(CLIPS["long"], tiny.Watcher(cancel_at=at))
+            subject.hear(CLIPS["long"], Watcher(cancel_at=at))
     again = subject.hear(CLIPS["long"])
     assert again == expected or not subject.repeats
 
@@ -98,13 +99,13 @@ def test_a_prompt_is_taken_where_the_card_says_so(subject: Subject) -> None:
     if not subject.spec.takes_prompt:
         pytest.skip("it is not told what to do")
     options = TranscribeOptions(prompt=Prompt("summary", "summarization", "Say in a sentence what it is about."))
-    assert isinstance(subject.runner.transcribe(CLIPS["short"], options, tiny.Watcher()).text, str)
+    assert isinstance(subject.runner.transcribe(CLIPS["short"], options, Watcher()).text, str)
 
 
 def heard_or_refused(subject: Subject, options: TranscribeOptions) -> Transcript | UnsupportedOption:
     """A checkpoint may do less than its family: then it says so, and never leaves an option aside."""
     try:
-        return subject.runner.transcribe(CLIPS["short"], options, tiny.Watcher())
+        return subject.runner.transcribe(CLIPS["short"], options, Watcher())
     except UnsupportedOption as refused:
         return refused
 
@@ -139,6 +140,6 @@ def test_a_wrong_folder_is_refused_with_a_fix(subject: Subject, tmp_path: Path) 
     runner = type(subject.runner)(subject.spec)
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(RunnerError) as refused:
-            runner.load(folder, subject.placement, tiny.Watcher())
+            runner.load(folder, subject.placement, Watcher())
         assert str(folder) in str(refused.value)
         assert refused.value.fix

@@ -32,9 +32,10 @@ from runners.base import (
 )
 from runners.catalogue.servers import ServerSetting, UnknownServer, rows_of, served
 from runners.isolation import wire
-from tests import tiny_checkpoints as tiny
 from tests.fault_server import Answer, FaultServer, Request, delta, fault_server, refused, said, streamed
 from tests.served_models import CLIP, ask, hear, loaded, row
+from tests.sounds import babble, silence
+from tests.watcher import Watcher
 
 TIMED = {
     "text": "All clear here.",
@@ -76,7 +77,7 @@ def test_word_times_that_are_refused_are_asked_for_no_more_and_the_answer_says_s
     server.answers = [refused(400, "response_format 'verbose_json' is not compatible"), *[said({"text": "hello"})] * 2]
     with loaded(row(server.base_url)) as runner:
         for _ in range(2):
-            heard = runner.transcribe(CLIP, TranscribeOptions(), tiny.Watcher())
+            heard = runner.transcribe(CLIP, TranscribeOptions(), Watcher())
             assert heard.text == "hello"
             assert any("no word times" in note for note in heard.notes)
             assert not heard.words
@@ -113,7 +114,7 @@ def test_a_cancel_in_the_middle_of_a_stream_ends_the_request(server: FaultServer
     more = f"data: {json.dumps({'type': 'transcript.text.delta', 'delta': 'more '})}\n\n".encode()
     server.answers = [Answer(kind="text/event-stream", endless=more)]
 
-    class UntilHeard(tiny.Watcher):
+    class UntilHeard(Watcher):
         def check(self) -> None:
             if self.partials:
                 raise Cancelled
@@ -125,13 +126,13 @@ def test_a_cancel_in_the_middle_of_a_stream_ends_the_request(server: FaultServer
         assert watcher.partials[0].startswith("more more")
         assert server.left.wait(20)
         server.answers = [said({"text": "again"})]
-        assert runner.transcribe(CLIP, TranscribeOptions(), tiny.Watcher()).text == "again"
+        assert runner.transcribe(CLIP, TranscribeOptions(), Watcher()).text == "again"
 
 
 def test_a_cancel_while_the_server_is_silent_does_not_wait_for_it(server: FaultServer) -> None:
     server.answers = [Answer(hangs=True)]
 
-    class OnceAsked(tiny.Watcher):
+    class OnceAsked(Watcher):
         def check(self) -> None:
             if server.asked.is_set():
                 raise Cancelled
@@ -168,14 +169,14 @@ def test_a_long_clip_is_cut_at_pauses_and_its_times_count_from_its_start(server:
 
 
 def test_nothing_and_digital_silence_are_not_sent(server: FaultServer) -> None:
-    assert hear(row(server.base_url), tiny.silence(0)).text == ""
-    assert hear(row(server.base_url), tiny.silence(2)).text == ""
+    assert hear(row(server.base_url), silence(0)).text == ""
+    assert hear(row(server.base_url), silence(2)).text == ""
     assert not server.requests
 
 
 def test_the_shortest_clip_is_made_long_enough_to_be_taken(server: FaultServer) -> None:
     server.answers = [said({"text": "uh", "words": [{"word": "uh", "start": 0.0, "end": 0.2}]})]
-    heard = hear(row(server.base_url), tiny.babble(0.03))
+    heard = hear(row(server.base_url), babble(0.03))
     assert soundfile.info(io.BytesIO(server.requests[0].form["file"])).duration == pytest.approx(0.2)
     assert heard.words[0].end == pytest.approx(0.03)
 
@@ -286,14 +287,14 @@ def test_a_conversation_ends_with_a_question_about_some_sound(server: FaultServe
         with pytest.raises(PromptError):
             ask(runner, "What?", "This.")
         with pytest.raises(AudioError):
-            ask(runner, "What?", clip=tiny.silence(0))
+            ask(runner, "What?", clip=silence(0))
     assert not server.requests
 
 
 def test_a_chat_that_is_closed_early_ends_the_request(server: FaultServer) -> None:
     server.answers = [Answer(kind="text/event-stream", endless=f"data: {json.dumps(delta('on and '))}\n\n".encode())]
     with loaded(row(server.base_url, "chat")) as runner:
-        answering = runner.chat(CLIP, (Turn("user", "What?"),), ChatOptions("one"), tiny.Watcher())
+        answering = runner.chat(CLIP, (Turn("user", "What?"),), ChatOptions("one"), Watcher())
         assert next(answering) == "on and "
         answering.close()
         assert server.left.wait(20)

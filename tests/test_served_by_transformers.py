@@ -12,10 +12,10 @@ import pytest
 
 from runners.audio import pcm16
 from runners.base import Contender, ModelLoadError, Prompt, TranscribeOptions
-from tests import tiny_audio_chat
-from tests import tiny_checkpoints as tiny
+from tests import tiny_audio_chat, tiny_whisper
 from tests.pools import fresh_pools, run
 from tests.served_models import CLIP, ask, hear, loaded, row
+from tests.watcher import Watcher
 
 UNMET = "it needs transformers[serving], python-multipart and librosa"
 
@@ -49,7 +49,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.whisper(tmp_path_factory.mktemp("whisper"), positions=40)
+    return tiny_whisper.whisper(tmp_path_factory.mktemp("whisper"), positions=40)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_an_audio_chat_model_answers_and_transcribes_what_it_is_told(address: st
         assert alone
         assert text_only.prompt_tokens < used.prompt_tokens
         told = runner.transcribe(
-            CLIP, TranscribeOptions(prompt=Prompt("verbatim", "transcription", "Write it down.")), tiny.Watcher()
+            CLIP, TranscribeOptions(prompt=Prompt("verbatim", "transcription", "Write it down.")), Watcher()
         )
     assert isinstance(told.text, str)
 

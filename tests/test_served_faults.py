@@ -30,11 +30,11 @@ from runners.isolation.child_log import masker, secrets_in
 from runners.isolation.host import RunnerHost
 from runners.isolation.spawner import child_environment
 from runners.settings import Settings
-from tests import tiny_checkpoints as tiny
 from tests.fault_server import Answer, FaultServer, delta, fault_server, refused, said, streamed
 from tests.pools import Told, ask, fresh_pools, in_background, run, scripts_in, wait_until
 from tests.served_models import CLIP, hear, loaded, row
 from tests.served_models import ask as converse
+from tests.watcher import Watcher
 
 KEY = "lab-key-4711-do-not-tell"
 GOOD = {"text": "hello", "words": [{"word": "hello", "start": 0, "end": 1}]}
@@ -106,7 +106,7 @@ def test_not_now_is_asked_again_and_that_time_is_not_counted(server: FaultServer
     server.answers = [refused(429, Retry_After="0.6"), refused(503, Retry_After="0"), said(GOOD)]
     host = RunnerHost(row(server.base_url))
 
-    class Job(tiny.Watcher):
+    class Job(Watcher):
         def loading(self) -> None: ...
         def running(self) -> None: ...
 
@@ -147,7 +147,7 @@ def test_a_server_is_asked_again_only_so_often_and_not_after_long_waits_or_spent
 def test_a_wait_before_the_next_attempt_can_be_cancelled(server: FaultServer) -> None:
     server.answers = [refused(429, Retry_After="29")]
 
-    class OnceRefused(tiny.Watcher):
+    class OnceRefused(Watcher):
         def check(self) -> None:
             if server.asked.is_set() and not server.at_once:
                 raise Cancelled

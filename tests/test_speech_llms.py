@@ -32,7 +32,8 @@ from runners.dialects.dialect import Dialect, Templated
 from runners.networks import checkpoint, piecewise
 from runners.speech_llms import _DIALECTS, SpeechLlm
 from tests import tiny_speech_llms as tiny
-from tests.tiny_checkpoints import Watcher, babble
+from tests.sounds import babble
+from tests.watcher import Watcher
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -194,7 +195,7 @@ def test_voxtral_realtime_writes_what_its_own_call_writes(get: Get) -> None:
     ids = torch.tensor([[1] + [8] * 7])
     with torch.inference_mode():
         written = subject.model.generate(input_ids=ids, input_features=features, num_delay_tokens=3, do_sample=False)
-    words = [bytes([number]) for number in range(256)] + [f" {word}".encode() for word in tiny._syllables()]
+    words = [bytes([number]) for number in range(256)] + [f" {word}".encode() for word in tiny.SYLLABLES]
     said = b"".join(words[token - 10] for token in written[0, 8:].tolist() if token >= 10).decode("utf-8", "replace")
     assert written.shape[1] == features.shape[-1] // 32
     assert subject.hear().text == said.rstrip("\ufffd").strip() != ""

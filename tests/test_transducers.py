@@ -25,20 +25,21 @@ from runners.base import (
 from runners.catalogue.names import spec_for
 from runners.networks.word_pieces import Emission, words
 from runners.transducers import LONGEST_SECONDS, Transducer
-from tests import tiny_checkpoints as tiny
 from tests import tiny_ctc, tiny_transducers
+from tests.sounds import babble
+from tests.watcher import Watcher
 
 OPEN = TranscribeOptions()
 
 
 def loaded(family: str, folder: Path, **facts: Any) -> Transducer:
     runner = Transducer(replace(spec_for(f"{family}:{folder}"), **facts))
-    runner.load(folder, Placement(), tiny.Watcher())
+    runner.load(folder, Placement(), Watcher())
     return runner
 
 
 def hear(runner: Transducer, clip: Clip, options: TranscribeOptions = OPEN) -> Transcript:
-    return runner.transcribe(clip, options, tiny.Watcher())
+    return runner.transcribe(clip, options, Watcher())
 
 
 @pytest.fixture(scope="module", params=tiny_transducers.CASES)
@@ -66,7 +67,7 @@ def _plain(folder: Path, clip: Clip, **named: Any) -> tuple[str, list[int]]:
 
 @pytest.mark.parametrize("seconds", [0.7, 5.0, 21.0])
 def test_what_is_heard_is_what_the_familys_own_loop_writes(folder: tuple[str, Path], seconds: float) -> None:
-    clip = tiny.babble(seconds)
+    clip = babble(seconds)
     heard = hear(loaded(*folder), clip)
     text, frames = _plain(folder[1], clip)
     assert heard.text == text
@@ -76,7 +77,7 @@ def test_what_is_heard_is_what_the_familys_own_loop_writes(folder: tuple[str, Pa
 
 
 def test_words_are_the_text_and_follow_each_other_within_the_clip(folder: tuple[str, Path]) -> None:
-    clip = tiny.babble(12)
+    clip = babble(12)
     heard = hear(loaded(*folder), clip)
     assert "".join(word.text for word in heard.words) == heard.text.replace(" ", "")
     starts = [word.start for word in heard.words]
@@ -86,10 +87,10 @@ def test_words_are_the_text_and_follow_each_other_within_the_clip(folder: tuple[
 
 
 def test_a_long_clip_is_cut_at_its_pauses_and_heard_piece_by_piece(folder: tuple[str, Path]) -> None:
-    voice, pause = tiny.babble(40).samples, np.zeros(16_000, np.float32)
+    voice, pause = babble(40).samples, np.zeros(16_000, np.float32)
     clip = Clip(np.concatenate([voice, pause, voice]), 81.0, "long.wav")
     runner = loaded(*folder)
-    watcher = tiny.Watcher()
+    watcher = Watcher()
     heard = runner.transcribe(clip, OPEN, watcher)
     assert heard.notes == ("cut at pauses into 2 pieces",)
     assert len(heard.segments) == 2
@@ -103,24 +104,24 @@ def test_a_long_clip_is_cut_at_its_pauses_and_heard_piece_by_piece(folder: tuple
 
 def test_a_cancel_stops_in_the_middle_of_a_piece(folder: tuple[str, Path]) -> None:
     runner = loaded(*folder)
-    clip = tiny.babble(21)
-    whole = tiny.Watcher()
+    clip = babble(21)
+    whole = Watcher()
     expected = runner.transcribe(clip, OPEN, whole)
     assert whole.checks > 8, "it is asked between tokens"
     with pytest.raises(Cancelled):
-        runner.transcribe(clip, OPEN, tiny.Watcher(cancel_at=whole.checks // 2))
+        runner.transcribe(clip, OPEN, Watcher(cancel_at=whole.checks // 2))
     assert hear(runner, clip) == expected
 
 
 def test_low_precision_hears_too(tmp_path: Path) -> None:
     runner = Transducer(spec_for(f"parakeet:{tiny_transducers.parakeet_tdt(tmp_path)}"))
-    runner.load(tmp_path, Placement("cpu", "bfloat16"), tiny.Watcher())
-    assert isinstance(hear(runner, tiny.babble(2)).text, str)
+    runner.load(tmp_path, Placement("cpu", "bfloat16"), Watcher())
+    assert isinstance(hear(runner, babble(2)).text, str)
 
 
 def test_a_language_is_told_to_a_model_that_can_be_told(tmp_path: Path) -> None:
     runner = loaded("nemotron", tiny_transducers.nemotron(tmp_path), can_choose_language=True)
-    clip = tiny.babble(9)
+    clip = babble(9)
     by_itself, german = hear(runner, clip), hear(runner, clip, TranscribeOptions(language="de"))
     assert german.language == "de"
     assert german.text == _plain(tmp_path, clip, language="de-DE")[0]
@@ -133,13 +134,13 @@ def test_a_language_is_told_to_a_model_that_can_be_told(tmp_path: Path) -> None:
 def test_models_that_hear_the_language_for_themselves_cannot_be_told_one(tmp_path: Path) -> None:
     runner = loaded("parakeet", tiny_transducers.parakeet_tdt(tmp_path))
     with pytest.raises(UnsupportedOption, match="'de'"):
-        hear(runner, tiny.babble(1), TranscribeOptions(language="de"))
+        hear(runner, babble(1), TranscribeOptions(language="de"))
 
 
 def test_the_only_language_may_be_named(tmp_path: Path) -> None:
     runner = loaded("parakeet", tiny_transducers.parakeet_rnnt(tmp_path), languages=("en",))
-    assert hear(runner, tiny.babble(1), TranscribeOptions(language="en")).language == "en"
-    assert hear(runner, tiny.babble(1)).language == "en"
+    assert hear(runner, babble(1), TranscribeOptions(language="en")).language == "en"
+    assert hear(runner, babble(1)).language == "en"
 
 
 def test_the_tag_of_a_language_names_it_and_is_no_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +149,7 @@ def test_the_tag_of_a_language_names_it_and_is_no_word(tmp_path: Path, monkeypat
     pieces = ["▁ba", "da", ".", "▁ga", "<de-DE>"]
     spoken = [Emission(ids[piece], 2 * at, 2 * at + 1, 0.5) for at, piece in enumerate(pieces)]
     monkeypatch.setattr("runners.transducers._walk", lambda *_: iter(spoken))
-    heard = hear(runner, tiny.babble(2))
+    heard = hear(runner, babble(2))
     assert heard.text == "bada. ga"
     assert heard.language == "de"
     assert [word.text for word in heard.words] == ["bada.", "ga"]
@@ -218,4 +219,4 @@ def test_a_ctc_folder_is_sent_to_ctc(tmp_path: Path) -> None:
 
 def test_nothing_loaded_is_said() -> None:
     with pytest.raises(ModelLoadError):
-        hear(Transducer(RunnerSpec("parakeet", "Parakeet", "runners.transducers:Transducer")), tiny.babble(1))
+        hear(Transducer(RunnerSpec("parakeet", "Parakeet", "runners.transducers:Transducer")), babble(1))

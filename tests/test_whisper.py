@@ -26,24 +26,26 @@ from runners.base import (
 )
 from runners.catalogue.names import spec_for
 from runners.whisper import Whisper
-from tests import tiny_checkpoints as tiny
+from tests import tiny_wav2vec2, tiny_whisper
+from tests.sounds import babble, silence
+from tests.watcher import Watcher
 
 OPEN = TranscribeOptions()
 
 
 def loaded(folder: Path) -> Whisper:
     runner = Whisper(spec_for(f"whisper:{folder}"))
-    runner.load(folder, Placement(), tiny.Watcher())
+    runner.load(folder, Placement(), Watcher())
     return runner
 
 
 def hear(runner: Whisper, clip: Clip, options: TranscribeOptions = OPEN) -> Transcript:
-    return runner.transcribe(clip, options, tiny.Watcher())
+    return runner.transcribe(clip, options, Watcher())
 
 
 @pytest.fixture(scope="module")
 def many_languages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.whisper(tmp_path_factory.mktemp("whisper"), positions=40)
+    return tiny_whisper.whisper(tmp_path_factory.mktemp("whisper"), positions=40)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def error_rate(runner: Whisper, clips: list[Clip]) -> float:
 
 def test_spoken_digits_are_heard_as_well_as_noted(digits: Whisper, digit_clips: list[Clip]) -> None:
     assert error_rate(digits, [clip for clip in digit_clips if clip.seconds < 30]) <= 0.15  # noted: 14.6 %
-    assert hear(digits, tiny.silence(3)).text == ""
+    assert hear(digits, silence(3)).text == ""
 
 
 def test_a_long_clip_is_heard_to_its_end(digits: Whisper, digit_clips: list[Clip]) -> None:
@@ -96,24 +98,24 @@ def test_a_short_clip_gets_the_words_of_a_plain_generate(
 
 def test_the_language_is_taken_as_given_or_detected(many_languages: Path) -> None:
     runner = loaded(many_languages)
-    assert hear(runner, tiny.babble(1)).language in tiny.LANGUAGES
-    assert hear(runner, tiny.babble(1), TranscribeOptions(language="de")).language == "de"
+    assert hear(runner, babble(1)).language in tiny_whisper.LANGUAGES
+    assert hear(runner, babble(1), TranscribeOptions(language="de")).language == "de"
     with pytest.raises(UnsupportedOption, match="'fr'"):
-        hear(runner, tiny.babble(1), TranscribeOptions(language="fr"))
+        hear(runner, babble(1), TranscribeOptions(language="fr"))
 
 
 def test_an_english_checkpoint_hears_english_only(tmp_path: Path) -> None:
-    runner = loaded(tiny.whisper(tmp_path, multilingual=False, positions=40))
-    assert hear(runner, tiny.babble(1)).language == "en"
-    assert hear(runner, tiny.babble(1), TranscribeOptions(language="en")).language == "en"
+    runner = loaded(tiny_whisper.whisper(tmp_path, multilingual=False, positions=40))
+    assert hear(runner, babble(1)).language == "en"
+    assert hear(runner, babble(1), TranscribeOptions(language="en")).language == "en"
     with pytest.raises(UnsupportedOption, match="English only"):
-        hear(runner, tiny.babble(1), TranscribeOptions(language="de"))
+        hear(runner, babble(1), TranscribeOptions(language="de"))
 
 
 def test_an_old_checkpoint_without_a_generation_config_works(tmp_path: Path) -> None:
-    tiny.whisper(tmp_path, positions=40)
+    tiny_whisper.whisper(tmp_path, positions=40)
     (tmp_path / "generation_config.json").unlink()
-    transcript = hear(loaded(tmp_path), tiny.babble(33), TranscribeOptions(language="es"))
+    transcript = hear(loaded(tmp_path), babble(33), TranscribeOptions(language="es"))
     assert transcript.language == "es"
     assert transcript.words == ()
     assert any("alignment heads" in note for note in transcript.notes)
@@ -121,27 +123,27 @@ def test_an_old_checkpoint_without_a_generation_config_works(tmp_path: Path) -> 
 
 def test_text_is_shown_while_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whisper, "PARTIAL_EVERY_SECONDS", 0.0)
-    watcher = tiny.Watcher()
-    text = loaded(tiny.whisper(tmp_path, positions=40, eagerness=20)).transcribe(tiny.babble(3), OPEN, watcher).text
+    watcher = Watcher()
+    text = loaded(tiny_whisper.whisper(tmp_path, positions=40, eagerness=20)).transcribe(babble(3), OPEN, watcher).text
     assert text
     assert any(part and text.startswith(part) for part in watcher.partials)
 
 
 def test_a_cancel_comes_through_between_two_tokens(many_languages: Path) -> None:
     runner = loaded(many_languages)
-    watcher = tiny.Watcher()
-    whole = runner.transcribe(tiny.babble(3), OPEN, watcher)
+    watcher = Watcher()
+    whole = runner.transcribe(babble(3), OPEN, watcher)
     assert watcher.checks > 3
     with pytest.raises(Cancelled):
-        runner.transcribe(tiny.babble(3), OPEN, tiny.Watcher(cancel_at=watcher.checks))
-    assert hear(runner, tiny.babble(3)) == whole
+        runner.transcribe(babble(3), OPEN, Watcher(cancel_at=watcher.checks))
+    assert hear(runner, babble(3)) == whole
 
 
 def test_full_memory_is_said_and_survived(many_languages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     runner = loaded(many_languages)
-    whole = hear(runner, tiny.babble(1))
+    whole = hear(runner, babble(1))
 
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
@@ -149,9 +151,9 @@ def test_full_memory_is_said_and_survived(many_languages: Path, monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr(whisper, "_encode", full)
         with pytest.raises(OutOfMemory, match="CUDA out of memory") as refused:
-            hear(runner, tiny.babble(1))
+            hear(runner, babble(1))
     assert refused.value.fix
-    assert hear(runner, tiny.babble(1)) == whole
+    assert hear(runner, babble(1)) == whole
 
 
 FIRST, END = 1000, 900  # of a made-up vocabulary: "no timestamps", and the end of text; text is below
@@ -216,7 +218,7 @@ def _lacking_a_layer(folder: Path) -> None:
     ],
 )
 def test_a_damaged_folder_is_refused_by_name(tmp_path: Path, harm: Callable[[Path], None], complaint: str) -> None:
-    harm(tiny.whisper(tmp_path))
+    harm(tiny_whisper.whisper(tmp_path))
     with pytest.raises(ModelLoadError) as refused:
         loaded(tmp_path)
     assert str(tmp_path) in str(refused.value)
@@ -225,21 +227,21 @@ def test_a_damaged_folder_is_refused_by_name(tmp_path: Path, harm: Callable[[Pat
 
 
 def test_a_checkpoint_of_another_family_is_sent_there(tmp_path: Path) -> None:
-    tiny.wav2vec2(tmp_path)
+    tiny_wav2vec2.wav2vec2(tmp_path)
     with pytest.raises(ModelLoadError, match="wav2vec2 checkpoint") as refused:
         loaded(tmp_path)
     assert refused.value.fix == f"Use ctc:{tmp_path}."
 
 
 def test_a_wrong_alignment_head_costs_the_word_times_only(tmp_path: Path) -> None:
-    tiny.whisper(tmp_path, positions=40)
+    tiny_whisper.whisper(tmp_path, positions=40)
     _changed("generation_config.json", alignment_heads=[[7, 0]])(tmp_path)
-    transcript = hear(loaded(tmp_path), tiny.babble(3))
+    transcript = hear(loaded(tmp_path), babble(3))
     assert transcript.words == ()
 
 
 def test_a_weak_clip_changes_nothing_in_the_samples(many_languages: Path) -> None:
-    clip = replace(tiny.babble(1), samples=np.full(16_000, 1e-6, np.float32))
+    clip = replace(babble(1), samples=np.full(16_000, 1e-6, np.float32))
     hear(loaded(many_languages), clip)
     assert (clip.samples == np.float32(1e-6)).all()
 
@@ -256,7 +258,7 @@ def test_a_text_that_chance_makes_less_probable_is_not_tried_again_and_again(
 
     monkeypatch.setattr(whisper, "_log_probability", improbable)
     monkeypatch.setattr(whisper, "MAX_COMPRESSION", 1e9)
-    transcript = hear(loaded(many_languages), tiny.babble(0.5), TranscribeOptions(word_times=False))
+    transcript = hear(loaded(many_languages), babble(0.5), TranscribeOptions(word_times=False))
     assert tried == [0.0, 0.2]
     assert any("more than once" in note for note in transcript.notes)
 
@@ -266,7 +268,7 @@ def test_a_translation_is_what_a_plain_generate_translates(many_languages: Path,
     from transformers import AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
 
     runner = loaded(many_languages)
-    clip = tiny.babble(3)
+    clip = babble(3)
     spoken = hear(runner, clip, TranscribeOptions(language="de"))
     translated = hear(runner, clip, TranscribeOptions(language="de", translate_to="en"))
     extractor = AutoFeatureExtractor.from_pretrained(many_languages)
@@ -281,21 +283,21 @@ def test_a_translation_is_what_a_plain_generate_translates(many_languages: Path,
 
 
 def test_a_long_clip_is_translated_too(many_languages: Path) -> None:
-    translated = hear(loaded(many_languages), tiny.babble(40), TranscribeOptions(translate_to="en", word_times=False))
+    translated = hear(loaded(many_languages), babble(40), TranscribeOptions(translate_to="en", word_times=False))
     assert translated.text
     assert translated.segments
 
 
 def test_whisper_translates_to_english_alone(many_languages: Path) -> None:
     with pytest.raises(UnsupportedOption, match="'fr'") as refused:
-        hear(loaded(many_languages), tiny.babble(1), TranscribeOptions(translate_to="fr"))
+        hear(loaded(many_languages), babble(1), TranscribeOptions(translate_to="fr"))
     assert "English" in str(refused.value.fix)
 
 
 def test_a_checkpoint_that_knows_english_alone_does_not_translate(tmp_path: Path) -> None:
-    runner = loaded(tiny.whisper(tmp_path, multilingual=False, positions=40))
+    runner = loaded(tiny_whisper.whisper(tmp_path, multilingual=False, positions=40))
     with pytest.raises(UnsupportedOption, match="does not translate"):
-        hear(runner, tiny.babble(1), TranscribeOptions(translate_to="en"))
+        hear(runner, babble(1), TranscribeOptions(translate_to="en"))
 
 
 def test_a_checkpoint_with_a_decoder_that_was_cut_down_does_not_translate(many_languages: Path, tmp_path: Path) -> None:
@@ -311,7 +313,7 @@ def test_a_checkpoint_with_a_decoder_that_was_cut_down_does_not_translate(many_l
     folder = Path(shutil.copytree(many_languages, tmp_path / "cut"))
     model.save_pretrained(folder)
     with pytest.raises(UnsupportedOption, match="does not translate"):
-        hear(loaded(folder), tiny.babble(1), TranscribeOptions(translate_to="en"))
+        hear(loaded(folder), babble(1), TranscribeOptions(translate_to="en"))
 
 
 def test_rows_translate_where_their_checkpoints_were_trained_to() -> None:

@@ -5,8 +5,9 @@ Nothing is downloaded; the same folder comes out every time.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from tests import byte_level
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>")
 """Control tokens of the original, in its order; their ids stand after the words."""
@@ -77,24 +78,13 @@ def _constant_logit(model: object, token: int, logit: float) -> None:
 
 
 def _tokenizer(folder: Path) -> None:
-    """A byte-level BPE with some made-up words, and the original's control tokens."""
-    from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
-    from tokenizers.models import BPE
-
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {letter: number for number, letter in enumerate(letters)}
-    syllables = [first + second for first in "bdfgklmnprst" for second in "aeiou"]
-    vocabulary |= {f"Ġ{syllable}": len(letters) + number for number, syllable in enumerate(syllables[: WORDS - len(letters)])}
-    backend = Tokenizer(BPE(vocabulary, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in CONTROL])
-    folder.mkdir(parents=True, exist_ok=True)
-    backend.save(str(folder / "tokenizer.json"))
-    settings = {
-        "tokenizer_class": "Qwen2TokenizerFast",
-        "eos_token": "<|im_end|>",
-        "pad_token": "<|endoftext|>",
-        "extra_special_tokens": list(CONTROL),
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    """Made-up words, and the original's control tokens."""
+    byte_level.save(
+        folder,
+        [byte_level.SPACE + syllable for syllable in byte_level.SYLLABLES[: WORDS - 256]],
+        CONTROL,
+        tokenizer_class="Qwen2TokenizerFast",
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        extra_special_tokens=list(CONTROL),
+    )

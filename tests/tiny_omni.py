@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests import byte_level
 from tests.case import Case
 
 WORDS = 314
@@ -362,31 +363,18 @@ def _published_omni(folder: Path, thinker: Any, config: Any) -> None:
     config.save_pretrained(folder)
 
 
-def _alphabet() -> tuple[list[str], list[str]]:
-    """Bytes as byte-level vocabularies write them, and some made-up words."""
-    from tokenizers import pre_tokenizers
-
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    syllables = [first + second for first in "bdfgklmnprst" for second in "aeiou"]
-    return letters, syllables[: WORDS - len(letters)]
-
-
 def _words(folder: Path, control: Sequence[str], end: str, pad: str, **settings: Any) -> None:
-    """A byte-level BPE with some made-up words, and the original's control tokens behind them."""
-    from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
-    from tokenizers.models import BPE
-
-    letters, syllables = _alphabet()
-    vocabulary = {letter: number for number, letter in enumerate(letters)}
-    vocabulary |= {f"Ġ{syllable}": len(letters) + number for number, syllable in enumerate(syllables)}
-    backend = Tokenizer(BPE(vocabulary, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in control])
-    folder.mkdir(parents=True, exist_ok=True)
-    backend.save(str(folder / "tokenizer.json"))
-    held = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": end, "pad_token": pad, **settings}
-    (folder / "tokenizer_config.json").write_text(json.dumps(held | {"extra_special_tokens": settings}), encoding="utf-8")
+    """Made-up words, and the original's control tokens behind them."""
+    byte_level.save(
+        folder,
+        [byte_level.SPACE + syllable for syllable in byte_level.SYLLABLES[: WORDS - 256]],
+        control,
+        tokenizer_class="PreTrainedTokenizerFast",
+        eos_token=end,
+        pad_token=pad,
+        **settings,
+        extra_special_tokens=settings,
+    )
 
 
 def _gemma_words(
@@ -400,7 +388,7 @@ def _gemma_words(
 
 def _tekken(folder: Path, control: Sequence[str]) -> None:
     """The vocabulary in Mistral's form."""
-    _, syllables = _alphabet()
+    syllables = byte_level.SYLLABLES[: WORDS - 256]
     entries = [bytes([number]) for number in range(256)] + [f" {syllable}".encode() for syllable in syllables]
     held = {
         "config": {

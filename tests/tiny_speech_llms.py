@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests import byte_level
 from tests.case import Case
 
 WORDS = 314
 """Size of each vocabulary without control tokens: all bytes, and some made-up words."""
+SYLLABLES = byte_level.SYLLABLES[: WORDS - 256]
 EAGERNESS = 15.0
 """Logit that the end of an answer always has: most end after some words."""
 
@@ -226,7 +228,7 @@ def voxtral_realtime(folder: Path) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     special = ("<unk>", "<s>", "</s>", *(f"<SPECIAL_{number}>" for number in range(3, 8)), "[STREAMING_PAD]")
-    vocabulary = [bytes([number]) for number in range(256)] + [f" {word}".encode() for word in _syllables()]
+    vocabulary = [bytes([number]) for number in range(256)] + [f" {word}".encode() for word in SYLLABLES]
     held = {
         "config": {"default_num_special_tokens": 10, "default_vocab_size": 10 + len(vocabulary), "version": "v13"},
         "vocab": [
@@ -315,39 +317,25 @@ def _adapter(model: Any, folder: Path, zeroed: bool) -> None:
     adapted.unload()
 
 
-def _syllables() -> list[str]:
-    return [first + second for first in "bdfgklmnprst" for second in "aeiou"][: WORDS - 256]
-
-
 def _tokenizer(
     folder: Path, control: Sequence[str], end: str = "<|im_end|>", more: Sequence[str] = (), parts: dict[str, str] | None = None
 ) -> dict[str, int]:
-    """A byte-level BPE with some made-up words and a family's control tokens.
+    """Some made-up words and a family's control tokens; returns the ids of all.
 
     Args:
         more: tokens that are added, but not special.
         parts: names of control tokens, where the family's processor asks for them.
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
-    from tokenizers.models import BPE
-
-    vocabulary = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    vocabulary |= {f"Ġ{syllable}": 256 + number for number, syllable in enumerate(_syllables())}
-    backend = Tokenizer(BPE(vocabulary, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in control])
-    backend.add_tokens([AddedToken(text, special=False, normalized=False) for text in more])
-    folder.mkdir(parents=True, exist_ok=True)
-    backend.save(str(folder / "tokenizer.json"))
-    settings = {
-        "tokenizer_class": "Qwen2TokenizerFast",
-        "eos_token": end,
-        "pad_token": control[0],
-        "extra_special_tokens": parts or list(control),
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    return dict(backend.get_vocab())
+    return byte_level.save(
+        folder,
+        [byte_level.SPACE + syllable for syllable in SYLLABLES],
+        control,
+        more,
+        tokenizer_class="Qwen2TokenizerFast",
+        eos_token=end,
+        pad_token=control[0],
+        extra_special_tokens=parts or list(control),
+    )
 
 
 BUILD: dict[str, Callable[[Path], Path]] = {

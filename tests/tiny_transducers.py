@@ -7,7 +7,7 @@ from typing import Any
 
 from runners.base import SAMPLE_RATE
 from tests.case import Case
-from tests.tiny_checkpoints import babble
+from tests.sounds import babble
 
 SYLLABLES = tuple(f"{start}{first}{second}" for start in ("▁", "") for first in "bdfgklmnprst" for second in "aeiou")
 PIECES = ("<unk>", "<pad>", *SYLLABLES, ".", ",", "▁日", "本", "語")

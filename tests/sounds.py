@@ -1,0 +1,29 @@
+"""Clips that are computed: a voice, and silence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from runners.base import SAMPLE_RATE, Clip
+
+
+def babble(seconds: float, seed: int = 0) -> Clip:
+    """A clip that voice activity detection takes for speech: a buzzing voice with vowels, syllables and some breath."""
+    from scipy.signal import lfilter
+
+    count = round(seconds * SAMPLE_RATE)
+    time = np.arange(count) / SAMPLE_RATE
+    random = np.random.default_rng(seed)
+    pitch = 120 + 20 * np.sin(2 * np.pi * 0.7 * time)  # Hz
+    phase = np.cumsum(pitch) / SAMPLE_RATE
+    voice = np.diff(np.floor(phase), prepend=0.0) + random.normal(0, 0.01, count)
+    for frequency, width in ((700, 90), (1200, 110), (2600, 160)):  # formants of an "a", Hz
+        radius = np.exp(-np.pi * width / SAMPLE_RATE)
+        voice = lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * frequency / SAMPLE_RATE), radius**2], voice)
+    voice *= np.clip(np.sin(2 * np.pi * 2 * time), 0, None)  # two syllables a second, in pairs
+    loudest = np.abs(voice).max() if count else 1.0
+    return Clip((voice / max(loudest, 1e-9) * 0.5).astype(np.float32), seconds, "babble.wav")
+
+
+def silence(seconds: float) -> Clip:
+    return Clip(np.zeros(round(seconds * SAMPLE_RATE), np.float32), seconds, "silence.wav")
