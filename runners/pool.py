@@ -39,9 +39,9 @@ from runners.events import Event
 from runners.here import machine as machines
 from runners.here.availability import availability
 from runners.here.machine import Machine
-from runners.here.memory import OWN_MEMORY
 from runners.inline import InlineWorker
 from runners.isolation.attempts import Answering, Attempt, Hearing, R
+from runners.isolation.budget import Budget
 from runners.isolation.failures import plain
 from runners.isolation.lent_gpu import LentGpu, lent_gpu
 from runners.isolation.spawner import Spawner
@@ -50,7 +50,6 @@ from runners.isolation.warm import WarmModel, WarmModels
 from runners.process import ProcessWorker, Worker
 from runners.settings import Settings
 
-_MAIN_MEMORY: tuple[DeviceKind, ...] = ("cpu", "mps")
 _DEATHS_SECONDS = 5.0
 """How often it is looked whether an idle child has died."""
 
@@ -84,6 +83,7 @@ class Pool:
         self._servers: dict[Server, Turns] = {}
         """By server and the way that it is asked, without the model."""
         self._warm = WarmModels()
+        self._budget = Budget(settings, machine, self._warm)
         self._starting: set[Worker] = set()
         self._spawner = Spawner()
         self._lent: LentGpu | None = None
@@ -97,7 +97,6 @@ class Pool:
         self._closing = threading.Event()
         self._changed = threading.Event()
         self._housekeeper: threading.Thread | None = None
-        self._at_start = machine()
 
     @classmethod
     def here(cls, settings: Settings) -> Pool:
@@ -163,15 +162,9 @@ class Pool:
 
     def room(self) -> Machine:
         """The machine now, with the memory that the models here, warm or still loading, will give back for the next one."""
-        for model in self._warm.all():  # a conversation may have been forgotten since it was used
-            self._warm.measure(model)
         with self._lock:
             loading_bytes = sum(worker.memory_bytes() or 0 for worker in self._starting)
-        machine = self._machine()
-        # GPUs are asked before anything is loaded: their free memory has all of it already.
-        for kind in _MAIN_MEMORY:
-            machine = machine.giving_back(kind, self._warm.held_bytes(_MAIN_MEMORY) + loading_bytes)
-        return machine
+        return self._budget.room(loading_bytes)
 
     def close(self) -> None:
         """End every child: the idle ones in good order, the busy ones at once. Runs end as cancelled. Idempotent."""
@@ -319,7 +312,8 @@ class Pool:
         attempt.loading()
         is_served = attempt.contender.spec.server is not None
         if not is_served:  # it takes no memory here to speak of
-            self._make_room(placement)
+            self._unload_expired()
+            self._budget.make_room(placement)
         worker = fetched or self._start(attempt)
         attempt.worker = worker
         try:
@@ -331,12 +325,12 @@ class Pool:
         attempt.load_seconds = loaded.load_seconds
         model = WarmModel(attempt.contender.spec, placement, worker, held_bytes=loaded.held_bytes or 0)
         self._warm.add(model)
-        model.cache_bytes = self._cache_bytes(placement)
+        model.cache_bytes = self._budget.cache_bytes(placement)
         with self._lock:
             self._starting.discard(worker)
         self._keep_house()
         if not is_served:
-            self._trim(placement, spared=model)
+            self._budget.settle_loaded(model)
         return model
 
     def _start(self, attempt: Attempt[R]) -> Worker:
@@ -367,61 +361,9 @@ class Pool:
             model.worker.close()
             return
         self._warm.give_back(model)
-        # Without a budget of somebody's own the model that was used last stays, however large it is.
         if model.spec.server is None:
-            self._trim(model.placement, spared=model if self._settings.memory_budget_gb is None else None)
+            self._budget.settle_idle(model)
         self._changed.set()
-
-    def _make_room(self, placement: Placement) -> None:
-        """Unload what was used least recently until the need fits the budget, and what is free now."""
-        self._unload_expired()
-        need_bytes = placement.need_bytes or 0
-        budget_bytes, devices = self._budget(placement)
-        free_bytes = None if placement.device in OWN_MEMORY else self._machine().memory_free_bytes
-        while self._warm.held_bytes(devices) + need_bytes > budget_bytes or (
-            free_bytes is not None and free_bytes < need_bytes
-        ):
-            oldest = self._warm.take_out_oldest(devices)
-            if oldest is None:
-                return
-            if free_bytes is not None:
-                free_bytes += oldest.held_bytes
-            oldest.worker.close()
-
-    def _trim(self, placement: Placement, spared: WarmModel | None) -> None:
-        """Unload what was used least recently until all that is held fits the budget."""
-        budget_bytes, devices = self._budget(placement)
-        while self._warm.held_bytes(devices) > budget_bytes:
-            oldest = self._warm.take_out_oldest(devices, spared)
-            if oldest is None:
-                return
-            oldest.worker.close()
-
-    def _budget(self, placement: Placement) -> tuple[float, tuple[str, ...] | None]:
-        """Bytes that models may hold, and on which devices together; None for all devices."""
-        if self._settings.memory_budget_gb is not None:
-            return self._settings.memory_budget_gb * 1e9, None
-        if placement.spread:  # it takes what every device has
-            return 0.0, None
-        if placement.device not in OWN_MEMORY:
-            return self._at_start.memory_free_bytes / 2, _MAIN_MEMORY
-        # A probe may have been under way when the pool was made; what it found is as old as that.
-        device = self._machine().device(placement.device)
-        free_bytes = device.free_bytes if device is not None else None
-        return (float("inf") if free_bytes is None else free_bytes / 2), (placement.device,)
-
-    def _cache_bytes(self, placement: Placement) -> int | None:
-        """Memory that the conversations of a model may keep, now that it is loaded; None if nothing is known."""
-        if self._settings.chat_memory_gb is not None:
-            return int(self._settings.chat_memory_gb * 1e9)
-        machine = self._machine()
-        if placement.device not in OWN_MEMORY:
-            return machine.memory_free_bytes // 4
-        device = machine.device(placement.device)
-        if device is None or device.free_bytes is None:
-            return None
-        # Asked before anything was loaded there.
-        return max(0, device.free_bytes - self._warm.held_bytes((placement.device,))) // 4
 
     def _keep_house(self) -> None:
         with self._lock:

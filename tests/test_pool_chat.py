@@ -1,4 +1,4 @@
-"""Answers come piece by piece, a conversation survives whatever happens to its runner, and memory for it has a limit."""
+"""Answers come piece by piece, a conversation survives whatever happens to its runner."""
 
 from __future__ import annotations
 
@@ -50,14 +50,6 @@ def test_a_forgotten_conversation_is_read_again_and_no_other(pool, script):
         ask(made, contender, conversation=name)
     made.forget("one")
     assert [ask(made, contender, conversation=name).usage.reused_tokens for name in ("one", "two")] == [0, 25]
-
-
-def test_conversations_are_kept_within_the_memory_that_the_settings_give_them(pool, script):
-    contender = script("a", answers=[[{"say": "yes"}]])
-    small, large = pool(chat_memory_gb=30e-6), pool()  # a token takes 1000 bytes, a turn 27 tokens
-    for made, reused in ((small, [0, 0, 25, 0, 0]), (large, [0, 0, 25, 25, 25])):
-        names = ("one", "two", "two", "one", "two")
-        assert [ask(made, contender, conversation=name).usage.reused_tokens for name in names] == reused
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

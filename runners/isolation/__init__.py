@@ -3,6 +3,7 @@
 attempts   one run or one turn of a conversation: what it tells, and what becomes of it
 turns      a fair queue for the device
 warm       models that stay loaded, and which of them goes first
+budget     how much memory they may hold, and who makes room
 host       loads a runner and times it, wherever it lives
 limits     how long a step may take, and what is said when it took longer
 failures   whatever a runner raised, in a sentence that a card can show
