@@ -14,7 +14,7 @@ from comparisons import report
 from comparisons.compare import rescored
 from comparisons.reference import Reference
 from tests.browser.conftest import HOSTILE
-from tests.test_report import MOONSHINE, PHI, SPHINX, WHISPER, compared, ran, skipped, wrong
+from tests.reported import MOONSHINE, PHI, SPHINX, WHISPER, compared, ran, skipped, wrong
 
 pytestmark = pytest.mark.browser
 
