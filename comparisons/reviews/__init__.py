@@ -1,0 +1,1 @@
+"""Blind reviews: people judge transcripts by ear, without knowing whose they are."""
