@@ -36,7 +36,7 @@ def transformers_pipeline(folder: Path, clip: Clip, *, falls_back: bool) -> Call
     or is improbable is decoded again at higher temperatures."""
     from transformers import pipeline
 
-    from runners.whisper import MAX_COMPRESSION, MAX_NO_SPEECH, MIN_LOG_PROBABILITY, TEMPERATURES
+    from runners.networks.temperatures import MAX_COMPRESSION, MAX_NO_SPEECH, MIN_LOG_PROBABILITY, TEMPERATURES
 
     recogniser = pipeline("automatic-speech-recognition", model=str(folder), device="cpu")
     options: dict[str, Any] = {"language": LANGUAGE, "task": "transcribe"}

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import re
 import time
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,18 +32,9 @@ from runners.base import (
     UnsupportedOption,
     Word,
 )
-from runners.networks import checkpoint, cross_attention, word_times
+from runners.networks import checkpoint, cross_attention, temperatures, word_times
 from runners.networks.holding import Holding
 
-TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Tried in turn until a window's text is neither looping nor improbable, or chance makes it only less probable. This and the
-three limits below: the paper's section 4.5 and openai/whisper ``transcribe.py``."""
-MAX_COMPRESSION = 2.4
-"""Bytes of text per byte of its zlib compression; above it the text repeats itself."""
-MIN_LOG_PROBABILITY = -1.0
-"""Mean natural logarithm of the probability of a window's tokens; below it the text is a guess."""
-MAX_NO_SPEECH = 0.6
-"""Probability of the no-speech token above which a window with an improbable text is left out."""
 PARTIAL_EVERY_SECONDS = 0.3
 
 _Code = TypeVar("_Code", str, str | None)
@@ -310,11 +299,10 @@ def _decode(
     prompt: dict[str, Any] = {}
     if loaded.languages and language is not None:
         prompt = {"language": f"<|{WHISPER_CODES.get(language, language)}|>", "task": task}
-    tries: list[tuple[bool, float, list[int]]] = []  # (does not loop, log probability, tokens)
-    for temperature in TEMPERATURES:
+
+    def write(temperature: float) -> temperatures.Attempt:
         if temperature > 0:
             torch.manual_seed(0)  # a comparison that is run again must not change
-        watch = _Watch(loaded, heard.tokens, progress)
         output = loaded.model.generate(
             encoder_outputs=encoded,
             return_timestamps=timestamps,
@@ -324,35 +312,20 @@ def _decode(
             force_unique_generate_call=True,
             return_dict_in_generate=True,
             output_scores=True,
-            stopping_criteria=[watch],
+            stopping_criteria=[_Watch(loaded, heard.tokens, progress)],
             **prompt,
         )
         tokens: list[int] = output.sequences[0, -len(output.scores) :].tolist()
-        log_probability = _log_probability(output.scores, tokens, temperature)
-        tokens = [token for token in tokens if token != loaded.end]
-        text = _text(loaded, [token for token in tokens if token < loaded.end]).encode()
-        loops = len(text) / len(zlib.compress(text)) > MAX_COMPRESSION if text else False
-        if no_speech > MAX_NO_SPEECH and log_probability < MIN_LOG_PROBABILITY:
-            heard.silent += 1
-            return []
-        tries.append((not loops, log_probability, tokens))
-        if not loops and log_probability >= MIN_LOG_PROBABILITY:
-            break
-        if len(tries) > 1 and tries[-2][0] and log_probability <= tries[-2][1]:
-            break  # chance led away from a text that did not loop: more of it would lead further
-    heard.retried += len(tries) > 1
-    if tries[-1][0] and tries[-1][1] >= MIN_LOG_PROBABILITY:
-        return tries[-1][2]
-    return max(tries, key=lambda attempt: attempt[:2])[2]
+        log_probability = temperatures.log_probability(output.scores, tokens, temperature)
+        text = _text(loaded, [token for token in tokens if token < loaded.end])
+        return temperatures.Attempt([token for token in tokens if token != loaded.end], text, log_probability)
 
-
-def _log_probability(scores: Sequence[Any], tokens: list[int], temperature: float) -> float:
-    """Return the tokens' mean log probability; ``scores`` are (1, vocabulary) each, already divided by the temperature."""
-    import torch
-
-    heat = temperature if temperature > 0 else 1.0
-    chosen = [(score[0].float() * heat).log_softmax(-1)[token] for score, token in zip(scores, tokens, strict=True)]
-    return float(torch.stack(chosen).mean())
+    settled, tries = temperatures.settle(write, no_speech)
+    if settled is None:
+        heard.silent += 1
+        return []
+    heard.retried += tries > 1
+    return settled.tokens
 
 
 class _Watch:

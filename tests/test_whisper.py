@@ -25,6 +25,7 @@ from runners.base import (
     UnsupportedOption,
 )
 from runners.catalogue.names import spec_for
+from runners.networks import temperatures
 from runners.whisper import Whisper
 from tests import tiny_wav2vec2, tiny_whisper
 from tests.sounds import babble, silence
@@ -256,15 +257,15 @@ def test_a_text_that_chance_makes_less_probable_is_not_tried_again_and_again(
         tried.append(temperature)
         return next(probabilities)
 
-    monkeypatch.setattr(whisper, "_log_probability", improbable)
-    monkeypatch.setattr(whisper, "MAX_COMPRESSION", 1e9)
+    monkeypatch.setattr(temperatures, "log_probability", improbable)
+    monkeypatch.setattr(temperatures, "MAX_COMPRESSION", 1e9)
     transcript = hear(loaded(many_languages), babble(0.5), TranscribeOptions(word_times=False))
     assert tried == [0.0, 0.2]
     assert any("more than once" in note for note in transcript.notes)
 
 
 def test_a_translation_is_what_a_plain_generate_translates(many_languages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whisper, "TEMPERATURES", (0.0,))  # the random network's text is improbable: no second try here
+    monkeypatch.setattr(temperatures, "TEMPERATURES", (0.0,))  # the random network's text is improbable: no second try here
     from transformers import AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
 
     runner = loaded(many_languages)

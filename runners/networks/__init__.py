@@ -9,6 +9,7 @@ generation    answers, token by token, with what earlier turns computed
 own_generate  a family's own ``generate``, stoppable and told about while it goes on
 chat_cache    what one turn of a conversation computed, kept for the next
 chat_template a checkpoint's own template, with people's words as plain tokens
+temperatures  a text that loops or is improbable, written again hotter
 hearing       a loaded network that hears and talks
 tokens        tokens and their text, half characters and control tokens included
 word_times    when each word was said, from what a network says of its frames
