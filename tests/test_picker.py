@@ -12,6 +12,7 @@ from runners.base import Availability, Contender, Placement, Prompt, RunnerSpec,
 from runners.catalogue.names import offered
 from runners.catalogue.presets import Preset
 from runners.here.availability import as_plain
+from runners.here.ways import Way
 from runners.settings import Settings
 from ui import picker
 from ui.compare_tab import first_choice
@@ -45,22 +46,28 @@ def test_a_row_says_where_a_system_runs_and_never_its_servers_address() -> None:
     assert row["where"] == "served by lab"
     assert "inside" not in json.dumps(row)
     assert "LAB_KEY" not in json.dumps(row)
-    assert row["precisions"] == []  # how precise it is there is its server's business
 
 
-@pytest.mark.parametrize(
-    ("dtypes", "device", "offers"),
-    [
-        (("float32", "bfloat16", "float16"), "cpu", ["float32", "bfloat16"]),
-        (("float32", "bfloat16", "float16"), "cuda", ["float32", "bfloat16", "float16"]),
-        (("int8",), "cpu", []),
-    ],
-)
-def test_precisions_are_offered_where_there_is_a_choice(dtypes: Any, device: Any, offers: list[str]) -> None:
-    one, here = spec(dtypes=dtypes), Availability("available", placement=Placement(device=device))
-    assert picker.precisions(one, here) == offers
-    assert picker.precisions(one, Availability("skipped", "why")) == []
-    assert picker.precisions(replace(one, asked_dtype="float32"), here) == []  # its name has asked already
+def words(*ways: Way) -> list[tuple[str | None, str, str]]:
+    row = picker.row(spec(), Availability("available"), ways)
+    assert [each["asked"] for each in row["ways"]] == [way.asked for way in ways]
+    return [(each["on"], each["says"], each["briefly"]) for each in row["ways"]]
+
+
+def test_a_card_words_its_precisions_and_names_devices_where_there_are_several() -> None:
+    by_itself = Way(None, None, Placement("cuda", "bfloat16", 3))
+    half = Way("float16", None, Placement("cuda", "float16", 3))
+    on_cpu = Way(None, "cpu", Placement("cpu", "float32", 6))
+    precise = Way("bfloat16", "cpu", Placement("cpu", "bfloat16", 3))
+    assert words() == []
+    assert words(by_itself, half) == [(None, "Automatic (bfloat16)", "bfloat16"), (None, "float16", "float16")]
+    assert words(by_itself, half, on_cpu, precise) == [
+        (None, "Automatic (bfloat16, CUDA)", "bfloat16 on CUDA"),
+        (None, "float16", "float16 on CUDA"),
+        ("On the CPU", "Automatic (float32)", "float32 on CPU"),
+        ("On the CPU", "bfloat16", "bfloat16 on CPU"),
+    ]
+    assert words(on_cpu, Way(None, "mps", Placement("mps", "float16")))[1][0] == "On the Apple GPU (MPS)"
 
 
 def test_rows_and_presets_travel_as_json() -> None:

@@ -96,7 +96,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
             )
         truth = reference_field()
     offers = desk.offers()
-    cards = contender_cards(picker.value(offers, desk.presets(offers), first_choice(desk), first=True))
+    cards = contender_cards(picker.value(offers, desk.presets(offers), first_choice(desk), desk.ways(offers), first=True))
     with (
         gr.Accordion("Add a model", open=False, visible=settings.visitors_add_models, elem_id="es-more"),
         gr.Row(elem_id="es-add"),
@@ -130,7 +130,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     def refresh_cards(names: tuple[str, ...]) -> Update:
         """What the cards say now; what is ticked stays ticked."""
         offers = desk.offers(names)
-        return {cards: picker.value(offers, desk.presets(offers), None), absent: views.absent(offers)}
+        return {cards: picker.value(offers, desk.presets(offers), None, desk.ways(offers)), absent: views.absent(offers)}
 
     def look(path: str | None, text: str, filled: Filled | None) -> Update:
         if path is None:
@@ -185,7 +185,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         return {
             added: names,
             model: "",
-            cards: picker.value(offers, desk.presets(offers), chosen),
+            cards: picker.value(offers, desk.presets(offers), chosen, desk.ways(offers)),
             absent: views.absent(offers),
             status: f"{names[-1]}: " + ("added" if found.ok else f"{found.reason} {found.fix or ''}"),
         }

@@ -31,6 +31,7 @@ from runners.conversations.asking import RunsTurns
 from runners.events import Event, Finished
 from runners.here import availability
 from runners.here.machine import Machine
+from runners.here.ways import Way, ways
 from runners.pool import Child
 from runners.prompts import Templates
 from runners.settings import Settings
@@ -84,6 +85,12 @@ class Desk:
     def presets(self, offers: Sequence[tuple[RunnerSpec, Availability]]) -> tuple[Preset, ...]:
         """Selections by name, for systems as ``offers`` gives them."""
         return presets(offers, self.settings)
+
+    def ways(self, offers: Sequence[tuple[RunnerSpec, Availability]]) -> dict[str, tuple[Way, ...]]:
+        """By the name of each system that has a choice, the ways in which it can run here now."""
+        here = self._pool.room()
+        found = {spec.name: ways(spec, judged, here, self.settings) for spec, judged in offers}
+        return {name: each for name, each in found.items() if each}
 
     def chat_offers(
         self, added: Sequence[str] = (), clip_seconds: float | None = None

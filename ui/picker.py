@@ -2,52 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
+from comparisons import figures
 from runners.base import Availability, RunnerSpec
 from runners.catalogue.licenses import is_open
 from runners.catalogue.presets import Offer, Preset
 from runners.here.availability import as_plain
+from runners.here.places import NAMES
+from runners.here.ways import Way
 from ui import views
-
-ON_CPU_ALONE = ("float32", "bfloat16", "int8")
-"""Precisions that CPUs compute in."""
 
 
 def value(
-    offers: Sequence[Offer], presets: Sequence[Preset], chosen: Iterable[str] | None, *, first: bool = False
+    offers: Sequence[Offer],
+    presets: Sequence[Preset],
+    chosen: Iterable[str] | None,
+    ways: Mapping[str, Sequence[Way]] = MappingProxyType({}),
+    *,
+    first: bool = False,
 ) -> dict[str, Any]:
     """The value of ``ui.components.contender_cards``.
 
     Args:
         chosen: names of contenders to tick; None leaves the ticks as they are.
+        ways: by a system's name, the ways in which it can run here; none for one that has but one.
         first: what this browser remembers of an earlier visit is ticked instead, where it can run.
     """
     return {
-        "rows": [row(spec, found) for spec, found in offers],
+        "rows": [row(spec, found, ways.get(spec.name, ())) for spec, found in offers],
         "presets": [{**asdict(preset), "names": list(preset.names)} for preset in presets],
         "chosen": None if chosen is None else list(chosen),
         "first": first,
     }
 
 
-def row(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
+def row(spec: RunnerSpec, found: Availability, ways: Sequence[Way] = ()) -> dict[str, Any]:
     """One system: what ``python -m runners --json`` says of it, and how its card words that. Untrusted, as labels are."""
     return {
         **as_plain(spec, found),
         "facts": views.facts(spec),
         "where": views.where(spec, found),
         "is_open": is_open(spec.license) is True,
-        "precisions": precisions(spec, found),
+        "ways": [_way(way, has_devices=any(each.device is not None for each in ways)) for way in ways],
     }
 
 
-def precisions(spec: RunnerSpec, found: Availability) -> list[str]:
-    """The precisions that can be asked for besides the automatic one, where there is a choice."""
-    if not found.ok or spec.server is not None or spec.asked_dtype is not None:
-        return []
-    on_cpu = found.placement.device == "cpu"
-    able = [dtype for dtype in spec.dtypes if not on_cpu or dtype in ON_CPU_ALONE]
-    return list(able) if len(able) > 1 else []
+def _way(way: Way, *, has_devices: bool) -> dict[str, Any]:
+    """What a name may ask for, as its check box words it.
+
+    ``on`` is the heading that it stands below, None for where the system goes by itself; ``says`` stands beside the box, and
+    ``briefly`` on the card once it is ticked. Which device that is goes without saying where there is one.
+    """
+    dtype, device = way.placement.dtype, figures.device(way.placement.device)
+    automatic = f"Automatic ({dtype}, {device})" if has_devices and way.device is None else f"Automatic ({dtype})"
+    return {
+        "asked": way.asked,
+        "on": f"On the {NAMES[way.device]}" if way.device is not None else None,
+        "says": way.dtype or automatic,
+        "briefly": f"{dtype} on {device}" if has_devices else dtype,
+        "need_bytes": way.placement.need_bytes,
+    }

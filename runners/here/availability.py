@@ -40,7 +40,7 @@ def availability(
             _refuse_without_key(spec.server)
             return Availability("available")  # whether the server answers is found out when it is asked
         _refuse_without_gpu(spec, machine)
-        weights = _weights_here(spec, settings)
+        weights = weights_here(spec, settings)
         must_download = weights is None and comes_from_hub(spec)
         left_bytes = left_to_download(spec) if must_download else None
         if must_download:
@@ -124,7 +124,7 @@ def _refuse_without_gpu(spec: RunnerSpec, machine: Machine) -> None:
     )
 
 
-def _weights_here(spec: RunnerSpec, settings: Settings) -> Weights | None:
+def weights_here(spec: RunnerSpec, settings: Settings) -> Weights | None:
     """What is on this machine; None if nothing need be, or if it would have to be downloaded."""
     if spec.model is None or spec.family == SCRIPTED:
         return None

@@ -49,13 +49,16 @@ from main memory, at a sixth of the rate or so at which a CPU reads it."""
 _LEAST_WITHOUT_CHOICE = 0.4
 """The same where the CPU has no room either: embeddings and encoders must be on an accelerator, about a third of a model."""
 
-_NAMES: dict[DeviceKind, str] = {
-    "cpu": "CPU",
-    "cuda": "NVIDIA GPU (CUDA)",
-    "rocm": "AMD GPU (ROCm)",
-    "mps": "Apple GPU (MPS)",
-    "xpu": "Intel GPU (XPU)",
-}
+NAMES: Mapping[DeviceKind, str] = MappingProxyType(
+    {
+        "cpu": "CPU",
+        "cuda": "NVIDIA GPU (CUDA)",
+        "rocm": "AMD GPU (ROCm)",
+        "mps": "Apple GPU (MPS)",
+        "xpu": "Intel GPU (XPU)",
+    }
+)
+"""What devices are called where a person chooses among them."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def precisions(spec: RunnerSpec, device: Device, settings: Settings, weights: We
     if is_quantised_on_request(spec):
         possible = [dtype for dtype in possible if dtype not in _QUANTISED]
     if not possible:
-        raise UnsupportedOption(f"{spec.label} has no precision that the {_NAMES[device.kind]} computes in.", "Choose another.")
+        raise UnsupportedOption(f"{spec.label} has no precision that the {NAMES[device.kind]} computes in.", "Choose another.")
     asked = spec.asked_dtype
     wanted = asked or settings.dtype
     if wanted == "auto" or (asked is None and (len(spec.dtypes) == 1 or (wanted in _QUANTISED and wanted not in spec.dtypes))):
@@ -152,7 +155,7 @@ def precisions(spec: RunnerSpec, device: Device, settings: Settings, weights: We
     if wanted in spec.dtypes and is_quantised_on_request(spec) and device.kind in _QUANTISED.get(wanted, ()):
         refuse_missing(spec, (QUANTISER,), f" for {wanted}")
         return (wanted,)
-    whose = spec.label if wanted not in spec.dtypes else f"the {_NAMES[device.kind]}"
+    whose = spec.label if wanted not in spec.dtypes else f"the {NAMES[device.kind]}"
     others = [dtype for dtype in possible if asked is not None or not dtype.startswith("int8")]
     raise UnsupportedOption(
         f"{whose[0].upper()}{whose[1:]} does not compute in {wanted}.",
@@ -207,11 +210,11 @@ def _devices(spec: RunnerSpec, machine: Machine, settings: Settings) -> Iterator
             # A system that knows the CPU alone runs there; the setting chooses among devices, it does not ban systems.
             device = machine.device("cpu")
         elif wanted not in spec.devices:
-            raise UnsupportedOption(f"{spec.label} does not run on the {_NAMES[wanted]}.", fix)
+            raise UnsupportedOption(f"{spec.label} does not run on the {NAMES[wanted]}.", fix)
         if device is None:
-            have = ", ".join(dict.fromkeys(_NAMES[each.kind] for each in machine.devices))
+            have = ", ".join(dict.fromkeys(NAMES[each.kind] for each in machine.devices))
             why = "" if machine.probed else " (GPUs were not looked for yet)"
-            raise UnsupportedOption(f"This machine has no {_NAMES[wanted]}{why}; it has: {have}.", fix)
+            raise UnsupportedOption(f"This machine has no {NAMES[wanted]}{why}; it has: {have}.", fix)
         yield device
         return
     for device in machine.devices:
@@ -228,7 +231,7 @@ def _out_of_memory(
 ) -> OutOfMemory:
     """The shortage on the roomiest device, and what would fit there."""
     wanted = spec.asked_dtype or settings.dtype
-    where = "" if device.kind == "cpu" else f" on the {_NAMES[device.kind]}"
+    where = "" if device.kind == "cpu" else f" on the {NAMES[device.kind]}"
     free_bytes = device.free_bytes or 0
     in_4_bits_bytes = needed_bytes(spec, "int4", weights, tokens)
     cache_bytes = tokens * cache_bytes_per_token(spec, weights, "float32" if wanted == "float32" else "bfloat16")

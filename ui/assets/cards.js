@@ -1,7 +1,7 @@
 // The contender cards: real check boxes in a field set, drawn from {rows, presets, chosen}; the value then holds the chosen
 // names alone. New rows with chosen null leave the ticks as they are: a visitor may have changed them since the server looked.
-// A system is a contender for each precision and each prompt picked on its card: "name+precision#template", or "name" alone
-// for its own. `store` and `made`: prompts.store.js; `shelf`: picker.store.js; `finder`: picker.js; `openModels`: models.open.js.
+// A system is a contender for each way to run and each prompt picked on its card: "name+precision+device#template", or "name"
+// alone for its own. `store` and `made`: prompts.store.js; `shelf`: picker.store.js; `finder`: picker.js; `openModels`: models.open.js.
 const list = element.querySelector(".es-pick");
 const TEMPLATE = /^[a-z0-9][a-z0-9-]{0,39}$/;
 const OWN_WORDING = "";
@@ -12,18 +12,18 @@ let ticked = []; // systems
 let pending = []; // remembered contenders of systems that cannot run yet
 let isWhole = false; // all that was found is shown
 const picked = new Map(); // of a system: names of templates, OWN_WORDING among them
-const precise = new Map(); // of a system: precisions, AUTOMATIC among them
+const going = new Map(); // of a system: ways to run, as names ask for them, "float32+cpu"; AUTOMATIC among them
 
-const boxes = () => Array.from(list.querySelectorAll("input[type=checkbox]:not([data-template], [data-precision])"));
+const boxes = () => Array.from(list.querySelectorAll("input[type=checkbox]:not([data-template], [data-way])"));
 const picks = (system) => picked.get(system) ?? [OWN_WORDING];
-const precisions = (system) => precise.get(system) ?? [AUTOMATIC];
-const contender = (system, template, precision = AUTOMATIC) => `${system}${precision && `+${precision}`}${template && `#${template}`}`;
+const ways = (system) => going.get(system) ?? [AUTOMATIC];
+const contender = (system, template, way = AUTOMATIC) => `${system}${way && `+${way}`}${template && `#${template}`}`;
+const need = (row, way) => (row?.ways.find(({ asked }) => asked === way) ?? row)?.need_bytes ?? 0;
 const canRun = (row) => row !== undefined && row.state !== "skipped";
 
-// A contender's system, precision and template; a # or + in the name of a folder is the folder's. What follows a + may name a
-// device too: "bfloat16+cuda".
+// A contender's system, way to run and template; a # or + in the name of a folder is the folder's.
 const parted = (name) => {
-  const parts = { system: name, precision: AUTOMATIC, template: OWN_WORDING };
+  const parts = { system: name, way: AUTOMATIC, template: OWN_WORDING };
   if (shelf.get(name)) return parts;
   const hash = name.lastIndexOf("#");
   if (hash > 0 && TEMPLATE.test(name.slice(hash + 1))) {
@@ -34,19 +34,19 @@ const parted = (name) => {
   const row = shelf.rows.find((each) => parts.system.startsWith(`${each.name}+`));
   const asked = row && parts.system.slice(row.name.length + 1);
   if (!row || !asked.split("+").every((each) => row.dtypes.includes(each) || row.devices.includes(each))) return parts;
-  return { ...parts, system: row.name, precision: asked };
+  return { ...parts, system: row.name, way: asked };
 };
 
-// The systems, precisions and prompts in names of contenders.
+// The systems, ways and prompts in names of contenders.
 const take = (names) => {
   const systems = new Map();
-  for (const { system, precision, template } of names.map(parted)) {
+  for (const { system, way, template } of names.map(parted)) {
     const { at, told } = systems.get(system) ?? { at: new Set(), told: new Set() };
-    systems.set(system, { at: at.add(precision), told: told.add(template) });
+    systems.set(system, { at: at.add(way), told: told.add(template) });
   }
   ticked = shelf.rows.filter((row) => systems.has(row.name) && canRun(row)).map((row) => row.name);
   for (const [system, { at, told }] of systems) {
-    precise.set(system, Array.from(at));
+    going.set(system, Array.from(at));
     picked.set(system, Array.from(told));
   }
 };
@@ -84,11 +84,11 @@ const tell = (byPerson) => {
   if (byPerson) pending = [];
   const chosen = ticked.flatMap((system) => {
     const row = shelf.get(system);
-    const at = precisions(system);
     const told = row?.takes_prompt ? picks(system) : [OWN_WORDING];
-    return at.flatMap((precision) => told.map((template) => contender(system, template, precision)));
+    return ways(system).flatMap((way) => told.map((template) => contender(system, template, way)));
   });
   props.value = { chosen };
+  shelf.need = Math.max(0, ...ticked.flatMap((system) => ways(system).map((way) => need(shelf.get(system), way))));
   shelf.choose(ticked, chosen, byPerson);
 };
 
@@ -102,7 +102,7 @@ const able = (row, place) => {
     made("b", {}, row.label),
     made("span", { id }, row.facts, row.facts && made("br"), ...state, row.where),
   );
-  if (!row.takes_prompt && !row.precisions.length && row.state !== "download") return label;
+  if (!row.takes_prompt && !isChoice(row) && row.state !== "download") return label;
   const says = row.takes_prompt ? ["Prompt: ", made("span", { class: "es-told-now" }, "its own wording")] : [made("span", { class: "es-told-now" })];
   const told = made(
     "details",
@@ -223,7 +223,7 @@ element.addEventListener("click", (event) => {
 element.addEventListener("change", (event) => {
   const box = event.target;
   if (box.dataset.variable !== undefined) return;
-  if (box.dataset.template !== undefined || box.dataset.precision !== undefined) return pick(box);
+  if (box.dataset.template !== undefined || box.dataset.way !== undefined) return pick(box);
   tick(box.value, box.checked);
   tell(true);
 });

@@ -1,4 +1,5 @@
-// The menus on the cards: the prompts that a system is told, and the precisions it runs in. Begins after cards.js.
+// The menus on the cards: the prompts that a system is told, and the precisions and devices that it runs in and on. Begins
+// after cards.js.
 // The menu that was open, or held the focus, before the cards were drawn anew.
 const restore = ({ system, open, within, field }) => {
   const told = Array.from(list.querySelectorAll(".es-told")).find((each) => each.dataset.system === system);
@@ -21,8 +22,8 @@ const sum = (told) => {
   const row = shelf.get(system);
   const templates = row?.takes_prompt ? picks(system) : [];
   const named = templates.map((template) => (template === OWN_WORDING ? "its own wording" : `#${template}`));
-  const at = precisions(system);
-  if (at.some((precision) => precision !== AUTOMATIC)) named.push(...at.map((precision) => precision || row.dtype || "automatic precision"));
+  const at = ways(system);
+  if (at.some((way) => way !== AUTOMATIC)) named.push(...at.map((way) => offered(row).find(({ asked }) => asked === way).briefly));
   const gaps = [...new Set(templates.flatMap((name) => store.gaps(store.get(name) ?? { text: "" })))];
   told.querySelector(".es-told-now").replaceChildren(
     named.length > 3 ? `${named.slice(0, 2).join(", ")} and ${named.length - 2} more` : named.join(", "),
@@ -30,7 +31,7 @@ const sum = (told) => {
   );
 };
 
-// The menu of a card, made when it is opened: its own wording, then the templates by task, then precisions.
+// The menu of a card, made when it is opened: its own wording, then the templates by task, then where and how it runs.
 const fill = (told) => {
   const menu = told.querySelector(".es-told-menu");
   const system = told.dataset.system;
@@ -65,7 +66,12 @@ const fill = (told) => {
   const rows = row.takes_prompt ? [...option(OWN_WORDING, "Its own wording"), ...groups(true)] : [];
   const unscored = row.takes_prompt ? groups(false) : [];
   if (unscored.length) rows.push(made("details", { open: isOpen }, made("summary", {}, "Others, which are not scored"), made("div", {}, ...unscored)));
-  if (row.precisions.length) rows.push(made("h3", {}, "Precision"), ...[AUTOMATIC, ...offeredPrecisions(row)].map((each) => precision(row, each)));
+  if (isChoice(row)) {
+    for (const device of new Set(offered(row).map(({ on }) => on))) {
+      const there = offered(row).filter(({ on }) => on === device);
+      rows.push(made("h3", {}, device ?? "Precision"), ...there.map((each) => way(row, each)));
+    }
+  }
   if (row.state === "download") {
     const size = row.download_bytes === null ? "" : ` (${shelf.bytes(row.download_bytes)})`;
     rows.push(made("button", { type: "button", class: "es-link", "data-fetch": row.name }, `Download it before it runs${size}`));
@@ -75,13 +81,19 @@ const fill = (told) => {
   for (const [kind, name] of Object.entries(held ?? {})) menu.querySelector(`[data-${kind}="${CSS.escape(name)}"]`)?.focus({ preventScroll: true });
 };
 
-// Those that its card offers, and what a name has asked for besides, such as a device.
-const offeredPrecisions = (row) => [...new Set([...row.precisions, ...precisions(row.name).filter((each) => each !== AUTOMATIC)])];
+// The ways that its card offers, in their order, and what a name has asked for besides.
+const offered = (row) => {
+  const known = row.ways.length ? row.ways : [{ asked: AUTOMATIC, on: null, says: "Automatic", briefly: row.dtype ?? "automatic" }];
+  const others = ways(row.name).filter((way) => !known.some(({ asked }) => asked === way));
+  return [...known, ...others.map((way) => ({ asked: way, on: null, says: way.replace("+", ", "), briefly: way.replace("+", " on ") }))];
+};
 
-const precision = (row, name) => {
-  const says = name || `Automatic${row.dtype ? ` (${row.dtype})` : ""}`;
-  const box = made("input", { type: "checkbox", "data-precision": name, value: contender(row.name, OWN_WORDING, name), checked: precisions(row.name).includes(name) });
-  return made("label", {}, box, made("span", {}, says));
+const isChoice = (row) => offered(row).length > 1;
+
+const way = (row, { asked, on, says }) => {
+  const box = made("input", { type: "checkbox", "data-way": asked, value: contender(row.name, OWN_WORDING, asked), checked: ways(row.name).includes(asked) });
+  // Below its heading a box is seen to be one of that device; it is heard, too.
+  return made("label", {}, box, made("span", {}, says, on && made("span", { class: "sr" }, ` ${on[0].toLowerCase()}${on.slice(1)}`)));
 };
 
 // All of the menu on the screen, within reason.
@@ -93,19 +105,19 @@ const place = (told) => {
   menu.style.maxHeight = `${Math.max(280, Math.min(460, window.innerHeight - top - 12))}px`;
 };
 
-// None is the first of the order: its own wording, or the automatic precision.
+// None is the first of the order: its own wording, or where and how it goes by itself.
 const pick = (box) => {
   const told = box.closest(".es-told");
   const system = told.dataset.system;
   const isTemplate = box.dataset.template !== undefined;
   const order = isTemplate
     ? [OWN_WORDING, ...store.served.tasks.flatMap(({ task }) => store.all().filter((each) => each.task === task).map((each) => each.name))]
-    : [AUTOMATIC, ...offeredPrecisions(shelf.get(system))];
-  const now = new Set(isTemplate ? picks(system) : precisions(system));
-  const name = isTemplate ? box.dataset.template : box.dataset.precision;
+    : offered(shelf.get(system)).map(({ asked }) => asked);
+  const now = new Set(isTemplate ? picks(system) : ways(system));
+  const name = isTemplate ? box.dataset.template : box.dataset.way;
   if (box.checked) now.add(name);
   else now.delete(name);
-  (isTemplate ? picked : precise).set(system, now.size ? order.filter((each) => now.has(each)) : [order[0]]);
+  (isTemplate ? picked : going).set(system, now.size ? order.filter((each) => now.has(each)) : [order[0]]);
   if (box.checked) tick(system, true);
   fill(told);
   sum(told);

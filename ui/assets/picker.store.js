@@ -18,7 +18,8 @@ const shelf = (window.earshotShelf ??= (() => {
     rows: [],
     presets: [],
     ticked: [], // names of systems
-    chosen: [], // names of contenders, which say how precise and what they are told
+    chosen: [], // names of contenders, which say where and how they run and what they are told
+    need: 0, // bytes of the largest: one runs at a time, and those before it make room
     get: (name) => self.rows.find((row) => row.name === name),
     systems: () => self.ticked.map(self.get).filter(Boolean),
     serve: (rows, presets) => {

@@ -13,9 +13,7 @@ const draw = () => {
     const least = known.length < fetched.length ? "at least " : "";
     parts.push(bytes ? `downloads ${least}${shelf.bytes(bytes)}` : "downloads of unknown size");
   }
-  // One runs at a time, and those before it make room: the largest need is the one that counts.
-  const need = Math.max(0, ...rows.map((row) => row.need_bytes ?? 0));
-  if (need) parts.push(`needs ${shelf.bytes(need)} of memory`);
+  if (shelf.need) parts.push(`needs ${shelf.bytes(shelf.need)} of memory`);
   const text = count ? parts.join(" · ") : "No system chosen";
   if (said.textContent !== text) said.textContent = text;
   clear.hidden = !count;
