@@ -12,7 +12,8 @@ import platform
 import sys
 from pathlib import Path
 
-PARTS = ("scoring", "startup", "overhead", "isolation", "memory", "phi4", "precision", "runners", "moonshine", "whisper")
+_PARTS = "scoring startup children overhead isolation memory phi4 precision runners moonshine whisper"
+PARTS = tuple(_PARTS.split())
 
 
 def main() -> int:
@@ -46,6 +47,10 @@ def main() -> int:
         from benchmarks import startup
 
         startup.main(wanted.rounds)
+    if "children" in parts:
+        from benchmarks import children
+
+        children.main(min(wanted.rounds, 3))
     if "overhead" in parts:
         from benchmarks import overhead
 

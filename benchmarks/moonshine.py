@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.quiet import Quiet
 from benchmarks.tables import show
 from comparisons.normalise import normaliser
 from comparisons.score import Score, pooled, score
@@ -32,16 +33,6 @@ from runners.catalogue.names import spec_for
 BOUND_POINTS = 1.0
 NAIVE_LONG_RATE = 0.22
 """Error rate of the longest clip where speech is cut as the wheel's own voice detection does."""
-
-
-class Silent:
-    """A progress that nobody follows."""
-
-    def downloading(self, done_bytes: int, total_bytes: int | None) -> None: ...
-
-    def partial(self, text: str) -> None: ...
-
-    def check(self) -> None: ...
 
 
 @dataclass
@@ -73,7 +64,7 @@ def main(clips: Path | None = None, weights: Path | None = None) -> int:
         rates = []
         for route in routes:
             begun = time.perf_counter()
-            text = route.runner.transcribe(clip, TranscribeOptions(), Silent()).text
+            text = route.runner.transcribe(clip, TranscribeOptions(), Quiet()).text
             took = time.perf_counter() - begun
             found, _ = score(str(clip.reference), text, normalise)
             route.scores.append(found)
@@ -107,7 +98,7 @@ def _runner(name: str, weights: Path | None) -> Runner:
     spec = spec_for(name)
     module, _, kind = spec.target.partition(":")
     runner: Any = getattr(importlib.import_module(module), kind)(spec)
-    runner.load(weights, Placement("cpu", "int8" if weights is None else "float32"), Silent())
+    runner.load(weights, Placement("cpu", "int8" if weights is None else "float32"), Quiet())
     loaded: Runner = runner
     return loaded
 

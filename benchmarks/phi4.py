@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.quiet import Quiet
 from benchmarks.random_phi4 import SIZES, build, parts
 from benchmarks.tables import megabytes, seconds, show
 from runners.base import SAMPLE_RATE, ChatOptions, ChatResult, Clip, Contender, Placement, TranscribeOptions, Turn, Usage
@@ -42,16 +43,6 @@ FOLLOW_UP = Turn("user", "Who is speaking, and about what?")
 ANSWER_TOKENS = 16
 DECODED_TOKENS = 64
 TRANSCRIBED_SECONDS = 5
-
-
-class _Quiet:
-    """A progress that nobody follows."""
-
-    def downloading(self, done_bytes: int, total_bytes: int | None) -> None: ...
-
-    def partial(self, text: str) -> None: ...
-
-    def check(self) -> None: ...
 
 
 @dataclass
@@ -148,7 +139,7 @@ def _inside(folder: Path, size: str, rounds: int) -> None:
     placement = Placement(device, "bfloat16" if device != "cpu" or size == "full" else "float32")
     runner = Phi4Multimodal(spec_for(f"phi4-multimodal:{folder}"))
     started = time.perf_counter()
-    runner.load(folder, placement, _Quiet())
+    runner.load(folder, placement, Quiet())
     network = _network(runner)
     title = f"{size}, {placement.device}, {placement.dtype}, {torch.get_num_threads()} threads"
     counts = parts(network.model)
@@ -172,7 +163,7 @@ def _network(runner: Any) -> Any:
 
 def _turn(runner: Any, clip: Clip | None, turns: Sequence[Turn], conversation: str, most_tokens: int) -> _Turned:
     started = time.perf_counter()
-    pieces = runner.chat(clip, tuple(turns), ChatOptions(conversation, most_tokens), _Quiet())
+    pieces = runner.chat(clip, tuple(turns), ChatOptions(conversation, most_tokens), Quiet())
     text, first_seconds = "", 0.0
     while True:
         try:
@@ -216,14 +207,14 @@ def _transcription(runner: Any, folder: Path, title: str, rounds: int) -> None:
     """The runner's whole call against ``generate`` alone on the same network, prompt and number of tokens."""
     clip, network = sound(TRANSCRIBED_SECONDS), _network(runner)
     forwards = _Forwards(network.model)
-    heard = runner.transcribe(clip, TranscribeOptions(), _Quiet())
+    heard = runner.transcribe(clip, TranscribeOptions(), Quiet())
     count = forwards.count
     forwards.close()
     bare = _bare_generate(network, folder, clip, count)
     ours: list[float] = []
     theirs: list[float] = []
     for turn in range(rounds + 1):
-        for call, times in ((lambda: runner.transcribe(clip, TranscribeOptions(), _Quiet()), ours), (bare, theirs)):
+        for call, times in ((lambda: runner.transcribe(clip, TranscribeOptions(), Quiet()), ours), (bare, theirs)):
             started = time.perf_counter()
             said = call()
             if turn:

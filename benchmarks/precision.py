@@ -29,6 +29,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.quiet import Quiet
 from benchmarks.tables import seconds, show
 from comparisons.normalise import normaliser
 from comparisons.score import pooled, score
@@ -210,11 +211,11 @@ def _said(name: str, clips: list[Path], dtype: Dtype) -> list[str]:
     spec = spec_for(name)
     module, _, kind = spec.target.partition(":")
     runner: Runner = getattr(importlib.import_module(module), kind)(spec)
-    runner.load(Path(spec.model or ""), Placement("cpu", dtype), _Quiet())
+    runner.load(Path(spec.model or ""), Placement("cpu", dtype), Quiet())
     options = TranscribeOptions(language="en" if spec.family == "whisper" else None, word_times=False)
     try:
         return [
-            runner.transcribe(decode(clip, max_seconds=LONGEST_SECONDS, max_bytes=100_000_000), options, _Quiet()).text
+            runner.transcribe(decode(clip, max_seconds=LONGEST_SECONDS, max_bytes=100_000_000), options, Quiet()).text
             for clip in clips
         ]
     finally:
@@ -231,13 +232,3 @@ def _manifest(folder: Path) -> list[tuple[Path, str, str]]:
     """Clips that are not too long: path, text, language."""
     rows = map(json.loads, (folder / "manifest.jsonl").read_text("utf-8").splitlines())
     return [(folder / row["file"], row["text"], row["language"]) for row in rows if row["duration_s"] <= LONGEST_SECONDS]
-
-
-class _Quiet:
-    """Progress that nobody looks at."""
-
-    def downloading(self, done_bytes: int, total_bytes: int | None) -> None: ...
-
-    def partial(self, text: str) -> None: ...
-
-    def check(self) -> None: ...

@@ -2,18 +2,16 @@
 
 A first run through the runner is watched: which clips its feature extractor was given, and what its network was asked,
 ``generate`` or ``forward``, with which inputs. Asking the same of the same objects again, without anything of ours between
-them, is the plain call: features, ``generate`` for as many tokens, the ids decoded. Transducers, whose loop is our own, stand
-against their processor and ``generate``. Both are timed turn by turn.
+them, is the plain call: features, ``generate`` for as many tokens, the ids decoded. Where a family's feature extractor needs
+torchaudio, both sides have the features that we compute instead. Transducers, whose loop is our own, stand against their
+processor and ``generate``. Both are timed turn by turn.
 
 Networks are the random ones of the tests, made many times as wide where the family's configuration allows it; the others
 stay a few numbers wide, PyTorch has next to nothing to compute in them, and our share is as large as it can be. The clip is
 lengthened until a plain call takes long enough to be timed. Processor time is compared, on one thread: other programs on the
-machine have no part in it.
+machine have a part in it only through the caches that they share.
 
 Two families are left to parts of their own: faster-whisper (``isolation``) and Phi-4-multimodal (``phi4``).
-
-How long a child process takes from its start to a loaded model stands against a bare script that imports the same class and
-loads the same folder.
 """
 
 from __future__ import annotations
@@ -24,7 +22,6 @@ import importlib
 import itertools
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,13 +31,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.quiet import Quiet
 from benchmarks.tables import seconds, show
 from runners.base import Clip, Placement, TranscribeOptions
 from runners.catalogue.names import spec_for
+from runners.networks import spectrogram
+from runners.networks.spectrogram import GraniteSpectrogram
 from tests.sounds import babble
 
 TARGET = 1.05
-START_TARGET = 1.3
 CALL_SECONDS = 0.5
 """A clip is lengthened until a plain call takes so long, or until it is ``LONGEST_SECONDS`` long."""
 FIRST_SECONDS = 10.0
@@ -54,29 +53,9 @@ hidden_dim output_hidden_size conv_dim prompt_intermediate_size speech_encoder_i
 WIDENED = frozenset(_WIDTHS.split())
 """Settings of a network that are widths, by the names that families have for them."""
 LEFT_TO_OTHERS = ("faster-whisper", "phi4-multimodal")
+OWN_FEATURES = ("log_mel", "kaldi_filter_bank", "stacked")
+"""Functions of ``runners.networks.spectrogram`` that stand for a feature extractor which needs torchaudio."""
 TRANSDUCERS = ("parakeet", "nemotron")
-STARTED = ("wav2vec2", "parakeet-tdt", "whisper", "moonshine-transformers", "qwen2-audio")
-"""Cases whose children are started: of each kind one."""
-_BARE = """
-import sys, time
-from transformers import {classes}
-{loading}
-print("ready", flush=True)
-"""
-
-
-class _Quiet:
-    """A progress that nobody follows."""
-
-    def downloading(self, done_bytes: int, total_bytes: int | None) -> None: ...
-
-    def partial(self, text: str) -> None: ...
-
-    def check(self) -> None: ...
-
-    def loading(self) -> None: ...
-
-    def running(self) -> None: ...
 
 
 @dataclass
@@ -105,16 +84,14 @@ def main(
     names: tuple[str, ...] = (),
     most_seconds: float = LONGEST_SECONDS,
     widths: tuple[int, ...] = WIDTHS,
-    starts: bool = True,
 ) -> None:
-    """Print both tables.
+    """Print the table.
 
     Args:
         rounds: timed turns of each, after one that warms up.
         names: cases of the tests, such as "parakeet-tdt"; all if empty.
         most_seconds: of the clip.
         widths: how many times as wide as the tests' the networks may be; the least of them that takes long enough.
-        starts: time the starts of children too.
     """
     import torch
     from transformers.utils import logging
@@ -140,8 +117,6 @@ def main(
         rows,
         note=f"target: at most {TARGET:.2f}; ratio: median of the rounds' own ratios; processor time of one thread",
     )
-    if starts:
-        _starts(min(rounds, 3), names)
 
 
 def widened(tiny: Path, folder: Path, times: int) -> None:
@@ -199,7 +174,7 @@ def _loaded(family: str, folder: Path) -> Any:
     spec = spec_for(f"{family}:{folder}")
     module, _, kind = spec.target.partition(":")
     runner = getattr(importlib.import_module(module), kind)(spec)
-    runner.load(folder, Placement(), _Quiet())
+    runner.load(folder, Placement(), Quiet())
     return runner
 
 
@@ -225,7 +200,7 @@ def _compared(runner: Any, family: str, rounds: int, most_seconds: float) -> tup
         length = min(2 * length, most_seconds)
 
     def ours() -> None:
-        runner.transcribe(clip, OPTIONS, _Quiet())
+        runner.transcribe(clip, OPTIONS, Quiet())
 
     bare: list[float] = []
     through: list[float] = []
@@ -275,7 +250,7 @@ def _watched(runner: Any, clip: Clip, options: TranscribeOptions) -> _Watched:
                 prefills.append(_Prefill({key: value for key, value in kwargs.items() if key != "past_key_values"}))
 
         stack.callback(model.register_forward_pre_hook(note, with_kwargs=True).remove)
-        runner.transcribe(clip, options, _Quiet())
+        runner.transcribe(clip, options, Quiet())
     found.answers += [_forwarded(model, tokenizer, prefill) for prefill in prefills]
     return found
 
@@ -343,33 +318,32 @@ def _noting_generate(model: Any, tokenizer: Any, found: _Watched, depth: list[in
 
 @contextlib.contextmanager
 def _noting_features(found: _Watched) -> Iterator[None]:
-    """Note each outermost call of a feature extractor of transformers'."""
+    """Note each outermost call of a feature extractor of transformers', or of ours where theirs needs torchaudio."""
     from transformers.feature_extraction_utils import FeatureExtractionMixin
 
     inside = [False]
 
     def noted(plain: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             if inside[0]:
-                return plain(self, *args, **kwargs)
-            found.features.append(lambda: plain(self, *args, **kwargs))
+                return plain(*args, **kwargs)
+            found.features.append(lambda: plain(*args, **kwargs))
             inside[0] = True
             try:
-                return plain(self, *args, **kwargs)
+                return plain(*args, **kwargs)
             finally:
                 inside[0] = False
 
         return call
 
-    kinds = [kind for kind in _below(FeatureExtractionMixin) if "__call__" in vars(kind)]
-    plain_calls = {kind: kind.__call__ for kind in kinds}
-    for kind in kinds:
-        kind.__call__ = noted(plain_calls[kind])
-    try:
+    kinds = [kind for kind in (*_below(FeatureExtractionMixin), GraniteSpectrogram) if "__call__" in vars(kind)]
+    places = [*((kind, "__call__") for kind in kinds), *((spectrogram, name) for name in OWN_FEATURES)]
+    with contextlib.ExitStack() as stack:
+        for held, name in places:
+            plain = getattr(held, name)
+            stack.callback(setattr, held, name, plain)
+            setattr(held, name, noted(plain))
         yield
-    finally:
-        for kind, plain in plain_calls.items():
-            kind.__call__ = plain
 
 
 def _below(kind: type[Any]) -> Iterator[Any]:
@@ -394,64 +368,3 @@ def _parts(held: Any, depth: int = 4) -> Iterator[Any]:
         yield part
         if (depth and type(part).__module__.startswith("runners")) or hasattr(part, "feature_extractor"):
             yield from _parts(part, depth - 1)
-
-
-def _starts(rounds: int, names: tuple[str, ...]) -> None:
-    """Print how long children take to be ready, beside bare scripts, and what their start is made of."""
-    from runners.isolation.spawner import Spawner
-    from runners.process import ProcessWorker
-    from runners.settings import read_settings
-    from tests.subjects import CASES
-
-    rows = []
-    for name in STARTED:
-        if names and name not in names:
-            continue
-        case = CASES[name]
-        assert case.build is not None
-        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-            built = case.build(Path(folder) / "tiny")
-            spec = spec_for(f"{case.family}:{built}")
-            settings = read_settings(device="cpu", dtype="float32", downloads=False)
-            spawner = Spawner()
-            stack.callback(spawner.close)
-            script = _bare_script(built)
-            bare: list[float] = []
-            child: list[float] = []
-            imports: list[float] = []
-            for turn in range(rounds + 1):
-                started = time.perf_counter()
-                subprocess.run([sys.executable, "-c", script, str(built)], check=True, capture_output=True)
-                bare_seconds = time.perf_counter() - started
-                started = time.perf_counter()
-                subprocess.run([sys.executable, "-c", script.partition("model =")[0]], check=True, capture_output=True)
-                import_seconds = time.perf_counter() - started
-                started = time.perf_counter()
-                with contextlib.closing(ProcessWorker(spec, settings, spawner)) as worker:
-                    worker.load(Placement(), _Quiet(), 120)
-                    child_seconds = time.perf_counter() - started
-                if turn:
-                    bare.append(bare_seconds)
-                    imports.append(import_seconds)
-                    child.append(child_seconds)
-            ratio = median(mine / theirs for mine, theirs in zip(child, bare, strict=True))
-            rows.append((name, seconds(imports), seconds(bare), seconds(child), f"{ratio:.2f}"))
-    if rows:
-        show(
-            "From the start of a process to a loaded model",
-            ("family", "imports alone", "a bare script", "a child of Earshot's", "ratio"),
-            rows,
-            note=f"target: at most {START_TARGET:.2f}; a bare script imports the class, loads the folder and its extractor",
-        )
-
-
-def _bare_script(folder: Path) -> str:
-    """A script that loads the folder as transformers' documentation does."""
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["architectures"][0]
-    return _BARE.format(
-        classes=f"AutoFeatureExtractor, AutoTokenizer, {kind}",
-        loading=(
-            f"model = {kind}.from_pretrained(sys.argv[1], local_files_only=True)\n"
-            "AutoFeatureExtractor.from_pretrained(sys.argv[1])\nAutoTokenizer.from_pretrained(sys.argv[1])"
-        ),
-    )

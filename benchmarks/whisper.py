@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.moonshine import Silent
+from benchmarks.quiet import Quiet
 from benchmarks.tables import seconds as spread
 from benchmarks.tables import show
 from comparisons.normalise import normaliser
@@ -151,11 +151,11 @@ def _systems(weights: Path) -> list[System]:
     from runners.whisper import Whisper
 
     slow, fast = Whisper(spec_for(f"whisper:{weights}")), FasterWhisper(spec_for(f"faster-whisper:{weights}"))
-    slow.load(weights, Placement("cpu", "float32"), Silent())
-    fast.load(weights, Placement("cpu", "int8"), Silent())
+    slow.load(weights, Placement("cpu", "float32"), Quiet())
+    fast.load(weights, Placement("cpu", "int8"), Quiet())
     found = [
-        System("Earshot whisper", lambda clip: slow.transcribe(clip, OPTIONS, Silent()).text, True),
-        System("Earshot faster-whisper", lambda clip: fast.transcribe(clip, OPTIONS, Silent()).text, True),
+        System("Earshot whisper", lambda clip: slow.transcribe(clip, OPTIONS, Quiet()).text, True),
+        System("Earshot faster-whisper", lambda clip: fast.transcribe(clip, OPTIONS, Quiet()).text, True),
         *_plain_faster_whisper(fast._model),
         *_pipelines(weights),
     ]
