@@ -166,9 +166,7 @@ class Decoding:
             # The sequence has passed the switch: every key computed before it is for other rotary factors.
             self._kept = None
         if self._kept is None:
-            from transformers import DynamicCache
-
-            self._kept = Kept(DynamicCache(), is_far=self._is_far())
+            self._kept = Kept(self._cache(), is_far=self._is_far())
         kept = self._kept
         if self._memory is not None and not self.new_tokens:
             self._memory.make_room(self._memory.bytes_per_token * len(self._ids), self._options.cache_bytes)
@@ -181,6 +179,16 @@ class Decoding:
         self._memory.clear()
         give_back(self._network.model)
         return self._forward(kept)
+
+    def _cache(self) -> Any:
+        """An empty cache.
+
+        A conversation can be cut back to any place of it, so all is kept. An answer that nothing comes after keeps what its
+        layers still look at, as ``generate`` does: of those with a sliding window, the window.
+        """
+        from transformers import DynamicCache
+
+        return DynamicCache(config=self._network.model.config) if self._memory is None else DynamicCache()
 
     def _forward(self, kept: Kept) -> Any:
         begin = len(kept.ids)
