@@ -26,6 +26,10 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     "runners": ("the systems offered, by name, separated by commas; all that Earshot knows if not given", {"metavar": "NAMES"}),
     "extra_runners": ("systems offered besides, e.g. whisper:openai/whisper-medium or ctc:/models/mine", {"metavar": "NAMES"}),
     "disabled_runners": ("families or names shown as switched off", {"metavar": "NAMES"}),
+    "owners": (
+        "who sees and changes what everybody keeps, by the names they sign in with; all who may sign in if not given",
+        {"metavar": "NAMES"},
+    ),
     "chosen": ("the systems ticked on a first visit; those that come with Earshot if not given", {"metavar": "NAMES"}),
     "device": ("where models run: auto, cpu, cuda, rocm, mps or xpu", {"metavar": "DEVICE"}),
     "dtype": ("precision: auto, float32, bfloat16, float16, int8 or int4", {"metavar": "DTYPE"}),
@@ -109,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve(settings)
     except KeyboardInterrupt:
         return 0
+    except SettingsError as error:
+        return _wrong(f"Earshot cannot start with these settings:\n{error}")
     except RunnerError as error:
         return _wrong(f"Earshot cannot start: {error} {error.fix or ''}")
     except OSError as error:

@@ -28,8 +28,12 @@ from runners.catalogue.offers import ModelSetting
 from runners.catalogue.servers import ServedModel, ServerSetting
 from runners.settings_file import SETTINGS_FILE, line_of, line_of_fault, text_of_file, value_at
 
-IN_THE_FILE_ALONE = ("models", "servers", "presets")
+IN_THE_FILE_ALONE = ("models", "servers", "presets", "login")
 """Settings that have neither a flag nor a variable: tables are written in a file."""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def on_space() -> bool:
@@ -51,6 +55,7 @@ def hub_offline() -> bool:
 
 Names = Annotated[tuple[str, ...], NoDecode]
 PresetName = Annotated[str, Field(min_length=1, max_length=80)]
+UserName = Annotated[str, Field(min_length=1, max_length=80)]
 
 
 class Settings(BaseSettings):
@@ -83,6 +88,13 @@ class Settings(BaseSettings):
     """Served models, by the name of their server; in ``earshot.toml`` alone."""
     presets: Mapping[PresetName, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Selections offered by name besides the built-in ones; in ``earshot.toml`` alone."""
+    login: Mapping[UserName, str] = Field(default_factory=dict)
+    """Who may sign in: a user's name, and the NAME of the environment variable that holds the password; in ``earshot.toml``
+    alone. Empty: nobody needs to."""
+    owners: Names | None = Field(
+        default_factory=lambda: _names(os.environ.get("SPACE_AUTHOR_NAME", "")) if on_space() else None
+    )
+    """Those who see and change what everybody keeps, by the names they sign in with; None: all of ``login``."""
     chosen: Names | None = None
     """The systems ticked on a first visit; None: those that come with Earshot."""
     device: Literal["auto", "cpu", "cuda", "rocm", "mps", "xpu"] = "auto"
@@ -125,11 +137,21 @@ class Settings(BaseSettings):
     )
     """Where converted models are kept."""
 
-    @field_validator("runners", "extra_runners", "disabled_runners", "chosen", mode="before")
+    @field_validator("runners", "extra_runners", "disabled_runners", "owners", "chosen", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return _names(value) if isinstance(value, str) else value
+
+    @field_validator("login")
+    @classmethod
+    def _check_login(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        if padded := [name for name in value if name != name.strip()]:
+            raise ValueError(f"a user's name has no spaces around it, as {padded[0]!r} has")
+        # What was given is not repeated: it may be a password itself.
+        if wrong := [name for name, variable in value.items() if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable)]:
+            raise ValueError(
+                f"beside {wrong[0]!r} belongs the NAME of the environment variable that has the password, such as ANNA_PASSWORD"
+            )
         return value
 
     @field_validator("prompts_file", "history_folder", "cache_folder")
@@ -242,7 +264,10 @@ def _wrong(fault: ErrorDetails, flags: Mapping[str, Any], text: str | None) -> s
         return f"{where}{name}: this has another form; write\n{_TABLES[setting]}"
     message = _WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
     said = f"{name}: {message[:1].lower()}{message[1:]}"
-    is_secret = path[-1:] in {("key",), ("base_url",)}  # whoever wrote one there does not want it in a log
+    is_secret = setting == "login" or path[-1:] in {
+        ("key",),
+        ("base_url",),
+    }  # whoever wrote one there does not want it in a log
     if not is_secret and isinstance(fault["input"], str | int | float) and fault["input"] != "":
         said += f", not {str(fault['input'])[:80]!r}"
     if where:
@@ -264,6 +289,7 @@ _TABLES: Mapping[str, str] = MappingProxyType(
         "models": '    [[models]]\n    name = "whisper:/models/ward"',
         "servers": '    [servers.lab]\n    base_url = "http://gpu-1:8000/v1"\n'
         '    [[servers.lab.models]]\n    model = "whisper-1"',
+        "login": '    [login]\n    anna = "ANNA_PASSWORD"',
         "presets": '    [presets]\n    "Ward round" = ["moonshine", "whisper"]',
     }
 )

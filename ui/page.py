@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from runners.pool import Pool
 from runners.settings import Settings
@@ -20,6 +21,7 @@ from ui.compare_tab import compare_tab
 from ui.desk import Desk
 from ui.lookout import Lookout
 from ui.models_tab import models_tab
+from ui.people import Visits, accounts, signs_in_with_hugging_face
 from ui.prompts_panel import own_prompts, prompts_panel
 from ui.samples import samples
 from ui.theme import style_sheet, theme
@@ -54,6 +56,8 @@ def build_page(desk: Desk) -> gr.Blocks:
                 apply_default_css=False,
                 elem_id="es-machine",
             )
+            if signs_in_with_hugging_face(settings):
+                gr.LoginButton(size="sm", elem_id="es-login")
             store = own_prompts(desk)
             with gr.Tabs(elem_id="es-tabs"):
                 with gr.Tab("Compare"):
@@ -69,29 +73,45 @@ def build_page(desk: Desk) -> gr.Blocks:
     return page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=VISITORS_AT_ONCE)
 
 
+def launch(desk: Desk) -> gr.Blocks:
+    """The page on its port, with the doors beside it; gives it back at once.
+
+    Raises:
+        SettingsError: nobody could sign in as the settings have it.
+        OSError: the port cannot be had.
+    """
+    settings = desk.settings
+    auth = accounts(settings)
+    page = build_page(desk)
+    page.launch(
+        server_name=settings.host,
+        server_port=settings.port or None,
+        share=settings.share,
+        auth=auth,
+        app_kwargs={"middleware": [Middleware(Visits, settings=settings)]},
+        prevent_thread_lock=True,
+        max_file_size=int(settings.max_file_mb * 1e6),
+        allowed_paths=[str(sample.path) for sample in samples()],
+        theme=theme(),
+        css=style_sheet(),
+        footer_links=["api"],
+        ssr_mode=False,
+        favicon_path=str(Path(__file__).parent / "assets" / "earshot.svg"),
+    )
+    return page
+
+
 def serve(settings: Settings) -> NoReturn:
     """Serve the page until a KeyboardInterrupt, then end every child.
 
     Raises:
+        SettingsError: nobody could sign in as the settings have it.
         OSError: the port cannot be had.
     """
     lookout = Lookout()
     pool = Pool(settings, lookout)
-    page = build_page(Desk(settings, pool, lookout))
     try:
-        page.launch(
-            server_name=settings.host,
-            server_port=settings.port or None,
-            share=settings.share,
-            prevent_thread_lock=True,
-            max_file_size=int(settings.max_file_mb * 1e6),
-            allowed_paths=[str(sample.path) for sample in samples()],
-            theme=theme(),
-            css=style_sheet(),
-            footer_links=["api"],
-            ssr_mode=False,
-            favicon_path=str(Path(__file__).parent / "assets" / "earshot.svg"),
-        )
+        launch(Desk(settings, pool, lookout))
         threading.Thread(target=lookout.probe, name="probe", daemon=True).start()
         threading.Thread(target=_settled, name="settled", daemon=True).start()
         while True:
