@@ -6,7 +6,8 @@ align        what became of each word                         score        count
 report       CSV, a summary frame, one HTML file              records      the same as plain data, for JSON
 table        the same as text, for a terminal                 remarks      what is said beside figures
 pictures     the same, drawn (svg makes them fit any page)    figures      how figures are written
-history      finished comparisons, kept                       __main__     the command line (bar: its progress)
+history      finished comparisons, kept                       __main__     the command line (bar: its progress;
+                                                              outlay: what it downloads, said first)
 
 texts/       raw words and what they stand for, what normalising did, whether a text is English
 references/  captions and manifests that a reference is read from

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from comparisons import history, report
+from comparisons import history, outlay, report
 from comparisons.bar import Bar
 from comparisons.beyond.measures import key_terms_in
 from comparisons.compare import Comparison, begin, fold
@@ -31,7 +31,9 @@ from comparisons.score import METRICS, Metric, choose_metric
 from runners.base import Clip, Contender, PromptError, RunnerError
 from runners.catalogue.contenders import contender_for, unused
 from runners.catalogue.names import spec_for
+from runners.catalogue.presets import estimate
 from runners.events import Event
+from runners.here.availability import availability
 from runners.pool import Pool
 from runners.prompts import VARIABLES, Templates
 from runners.settings import Settings, SettingsError, read_settings
@@ -288,6 +290,7 @@ def _run(
                 clip = _decoded(path, settings, references.get(path), wanted.language)
                 if pool is None:
                     pool = stack.enter_context(contextlib.closing(Pool.here(settings)))
+                    _say_outlay(pool, settings, contenders, progress.say)
             except (RunnerError, OSError) as error:
                 progress.say(f"{path}: {error} {getattr(error, 'fix', None) or ''}".rstrip())
                 progress.skip(len(contenders))
@@ -340,6 +343,13 @@ def _run(
         return WRONG_USAGE
     ran = any(column.state == "ok" for comparison in finished for column in comparison.columns)
     return RAN if ran else ALL_SKIPPED
+
+
+def _say_outlay(pool: Pool, settings: Settings, contenders: Sequence[Contender], say: Callable[[str], None]) -> None:
+    room = pool.room()
+    said = outlay.line(estimate([(each.spec, availability(each.spec, room, settings)) for each in contenders]))
+    if said is not None:
+        say(said)
 
 
 def _decoded(path: Path, settings: Settings, reference: Reference | None, language: str | None) -> Clip:

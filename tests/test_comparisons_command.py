@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,6 +91,17 @@ def test_one_clip_gives_one_json_object_and_nothing_else(folder: Path) -> None:
     assert (failed["status"], failed["error"], failed["fix"]) == ("skipped", "The model is tired.", "Let it sleep.")
     assert failed["wer"] is None
     assert "\r" not in err  # no progress bar in a pipe
+
+
+def test_what_has_to_be_downloaded_is_said_before_it_is(folder: Path, tmp_path: Path) -> None:
+    online = {"EARSHOT_DOWNLOADS": "1", "HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}
+    clips, runners = ("hello.wav", "again.wav"), f"{HEARS},ctc,ctc+bfloat16"
+    code, out, err = command(folder, *clips, "--runners", runners, "--format", "json", **online, HF_HOME=str(tmp_path))
+    assert code == 0
+    first, *rest = err.splitlines()
+    assert re.fullmatch(r"Downloads 378 MB; needs \d.* of memory \(ctc\)\.", first), err  # one model, in two precisions
+    assert not any(line.startswith("Downloads") for line in rest)
+    assert len(out.splitlines()) == len(clips)
 
 
 def test_several_clips_give_a_line_each_and_a_bad_one_is_left_out(folder: Path) -> None:

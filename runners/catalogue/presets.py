@@ -71,8 +71,6 @@ class Estimate:
     """Of the one that needs most, for one has a device at a time; None if that is known of none."""
     memory_name: str | None
     """Which one that is."""
-    skipped: tuple[str, ...]
-    """Systems that cannot run here now."""
 
 
 def presets(offers: Sequence[Offer], settings: Settings) -> tuple[Preset, ...]:
@@ -101,7 +99,6 @@ def estimate(chosen: Sequence[Offer]) -> Estimate:
         unknown_downloads=tuple(name for name, size in downloads.values() if size is None),
         memory_bytes=largest[0] if largest else None,
         memory_name=largest[1] if largest else None,
-        skipped=tuple(spec.name for spec, found in chosen if not found.ok),
     )
 
 
