@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from comparisons import align, figures, records, remarks
 from comparisons.beyond import measures
+from comparisons.cells import guarded
 from comparisons.compare import Column, Comparison, Order, ordered
 from comparisons.pictures import Picture, pictures, pooled_pictures, times_picture
 from comparisons.records import agreements
@@ -48,8 +49,8 @@ def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
 
     rows = [
         {
-            "Clip": _cell(comparison.source),
-            "System": _cell(column.contender.label),
+            "Clip": guarded(comparison.source),
+            "System": guarded(column.contender.label),
             "State": figures.state_word(column.state),
             "WER %": _rounded(score.wer, 100, 1) if score else None,
             "CER %": _rounded(score.cer, 100, 1) if score else None,
@@ -69,9 +70,9 @@ def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") 
             "Agreement %": _rounded(agreed.get(column.contender.name), 100, 1),
             "Key terms": _kept(column) if comparison.key_terms else None,
             "Words a minute": _rounded(column.measures.words_per_minute, 1, 0) if column.measures else None,
-            "Reference": _cell(remarks.whence(comparison)),
-            "Reason": _cell(result.error) if result else None,
-            "Notes": _cell("; ".join([*remarks.remarks(column), *_network_remark(column)])) or None,
+            "Reference": guarded(remarks.whence(comparison)),
+            "Reason": guarded(result.error) if result else None,
+            "Notes": guarded("; ".join([*remarks.remarks(column), *_network_remark(column)])) or None,
         }
         for comparison in _several(comparisons)
         for agreed in [agreements(comparison)]
@@ -110,14 +111,8 @@ def to_csv(comparisons: Comparison | Iterable[Comparison]) -> str:
             if writer is None:
                 writer = csv.DictWriter(out, list(row), lineterminator="\n")
                 writer.writeheader()
-            writer.writerow({name: _cell(value) for name, value in row.items()})
+            writer.writerow({name: guarded(value) for name, value in row.items()})
     return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")):
-        return "'" + value
-    return value
 
 
 @cache
