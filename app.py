@@ -64,9 +64,7 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "upload_keep_seconds": ("uploaded files are deleted after so long", {"metavar": "S"}),
     "prompts_file": ("prompt templates of your own, TOML; prompts.toml where it is there", {"metavar": "FILE"}),
-    "history": ("keep each finished comparison", {"action": argparse.BooleanOptionalAction}),
-    "history_folder": ("where they are kept", {"metavar": "FOLDER"}),
-    "keep_audio": ("keep the audio of their clips too", {"action": argparse.BooleanOptionalAction}),
+    "history_folder": ("keep each finished comparison there as JSON; not kept if not given", {"metavar": "FOLDER"}),
     "cache_folder": ("where converted models are kept", {"metavar": "FOLDER"}),
 }
 """A flag for every field of ``Settings`` that is not a table: what it says, and how argparse takes it."""

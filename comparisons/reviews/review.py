@@ -16,9 +16,6 @@ to prefer. Where all wrote the same, nobody is asked which is best.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -26,9 +23,10 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 from comparisons.compare import Comparison
+from comparisons.reviews.chance import Chance, round_robin
 from comparisons.score import Score, Unit
 from comparisons.sides.marks import Mark
 from comparisons.sides.side_by_side import side_by_side
@@ -54,8 +52,6 @@ LONGEST_TITLE = 200
 LONGEST_QUESTION = 500
 """Characters of a review's question."""
 SEED_BYTES = 32
-
-T = TypeVar("T")
 
 
 class ReviewError(ValueError):
@@ -251,7 +247,7 @@ class Review:
 
     def order(self, judge: Judge) -> tuple[int, ...]:
         """The numbers of the clips in the order in which a judge hears them."""
-        return tuple(_Chance(self.seed, "clips", judge.id).shuffled(self.judged))
+        return tuple(Chance(self.seed, "clips", judge.id).shuffled(self.judged))
 
     def contenders(self, judge: Judge, number: int) -> dict[str, str]:
         """Whose text stands under which letter: letter -> name of the contender. Not for the judge.
@@ -285,7 +281,7 @@ class Review:
         )
 
     def _columns(self, judge: Judge, number: int) -> list[Hearing]:
-        return _Chance(self.seed, "columns", judge.id, number).shuffled(self.clip(number).hearings)
+        return Chance(self.seed, "columns", judge.id, number).shuffled(self.clip(number).hearings)
 
     def _pairs(self, judge: Judge, clip: ReviewClip, columns: Sequence[Hearing]) -> tuple[tuple[str, str], ...]:
         """Which pairs a judge is asked about, and on which side each stands.
@@ -293,8 +289,8 @@ class Review:
         The pairs of a clip stand in one long row that goes round, and each judge in turn takes the next few: over the
         judges no pair is asked about more than once oftener than another. Each time round, a pair changes sides.
         """
-        chance = _Chance(self.seed, "pairs", clip.number)
-        row = _round_robin(chance.shuffled(range(len(clip.hearings))))
+        chance = Chance(self.seed, "pairs", clip.number)
+        row = round_robin(chance.shuffled(range(len(clip.hearings))))
         wanted = {frozenset(pair) for pair in clip.distinct_pairs}
         row = [pair for pair in row if frozenset(pair) in wanted]
         turned = [bool(chance.below(2)) for _ in row]
@@ -306,7 +302,7 @@ class Review:
             sides = row[place] if turned[place] == bool(rounds % 2) else row[place][::-1]
             left, right = (letter[clip.hearings[side].contender] for side in sides)
             asked.append((left, right))
-        return tuple(_Chance(self.seed, "asked", judge.id, clip.number).shuffled(asked))
+        return tuple(Chance(self.seed, "asked", judge.id, clip.number).shuffled(asked))
 
 
 def new_seed() -> bytes:
@@ -388,43 +384,3 @@ def _between(mark: Mark, share: float) -> float | None:
 
 def _all_pairs(count: int) -> list[tuple[int, int]]:
     return [(i, j) for i in range(count) for j in range(i + 1, count)]
-
-
-def _round_robin(players: Sequence[int]) -> list[tuple[int, int]]:
-    """Every pair once, such that a few in a row have as many different players as can be (the circle method)."""
-    circle: list[int | None] = [*players, None] if len(players) % 2 else [*players]
-    pairs = []
-    for _ in range(len(circle) - 1):
-        half = len(circle) // 2
-        for one, other in zip(circle[:half], reversed(circle[half:]), strict=True):
-            if one is not None and other is not None:
-                pairs.append((one, other))
-        circle = [circle[0], circle[-1], *circle[1:-1]]
-    return pairs
-
-
-class _Chance:
-    """Draws that only the seed and what they are for decide; each is used for one thing."""
-
-    def __init__(self, seed: bytes, *purpose: str | int) -> None:
-        self._seed = seed
-        self._purpose = purpose
-        self._blocks = 0
-
-    def below(self, bound: int) -> int:
-        """0 to ``bound`` - 1, all equally likely: a draw that would favour the small ones is thrown away."""
-        fair = 2**64 - 2**64 % bound
-        while True:
-            message = json.dumps([*self._purpose, self._blocks]).encode()  # no two purposes read alike
-            self._blocks += 1
-            drawn = int.from_bytes(hmac.digest(self._seed, message, hashlib.sha256)[:8])
-            if drawn < fair:
-                return drawn % bound
-
-    def shuffled(self, items: Sequence[T]) -> list[T]:
-        """The items in an order, all orders equally likely (Fisher and Yates 1938; Durstenfeld 1964)."""
-        order = list(items)
-        for last in range(len(order) - 1, 0, -1):
-            drawn = self.below(last + 1)
-            order[last], order[drawn] = order[drawn], order[last]
-        return order

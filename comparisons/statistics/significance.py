@@ -88,7 +88,7 @@ def pairs(contenders: Mapping[str, Sequence[Alignment]]) -> tuple[Pair, ...]:
     words = sum(next(iter(lengths)))
     grain = characters_a_word(next(iter(contenders.values())))
     places = {name: _one_after_another(alignments, APART_WORDS * grain) for name, alignments in contenders.items()}
-    return _corrected([_pair(one, other, places[one], places[other], words, grain) for one, other in combinations(places, 2)])
+    return corrected([_pair(one, other, places[one], places[other], words, grain) for one, other in combinations(places, 2)])
 
 
 def segment_differences(
@@ -159,7 +159,7 @@ def in_words(pair: Pair, labels: Mapping[str, str], *, clips: int = 1) -> str:
         why = f": most of the difference is one long mistake of {labels.get(pair.mishap, pair.mishap)}" if pair.mishap else ""
         return f"{first} and {second} can't be told apart {where}{why}"
     better, worse = (first, second) if pair.verdict == "first" else (second, first)
-    return f"{better} makes fewer errors than {worse} {where}: more than chance would explain ({_chance(pair)})"
+    return f"{better} makes fewer errors than {worse} {where}: more than chance would explain ({p_in_words(pair)})"
 
 
 def groups(pairs: Sequence[Pair]) -> tuple[tuple[str, ...], ...]:
@@ -207,14 +207,14 @@ def summary(pairs: Sequence[Pair], labels: Mapping[str, str], *, clips: int = 1)
     for losers, better_ones in winners.items():
         makes = "makes" if len(better_ones) == 1 else "each make"
         sentences.append(
-            f"{_listed(better_ones, labels)} {makes} fewer errors than {_listed(losers, labels)} {_where(clips)}: "
+            f"{listed(better_ones, labels)} {makes} fewer errors than {listed(losers, labels)} {_where(clips)}: "
             "more than chance would explain"
         )
     for together in groups(pairs):
         if len(together) > 1 and all(both in too_short for both in combinations(together, 2)):
-            sentences.append(f"Too little speech to tell {_listed(together, labels)} apart")
+            sentences.append(f"Too little speech to tell {listed(together, labels)} apart")
         elif len(together) > 1:
-            sentences.append(f"{_listed(together, labels)} can't be told apart {_where(clips)}")
+            sentences.append(f"{listed(together, labels)} can't be told apart {_where(clips)}")
     mishaps = {pair.mishap for pair in pairs}
     sentences += [
         f"Many errors of {labels.get(name, name)} are one long mistake, which weighs little when systems are told apart"
@@ -262,19 +262,19 @@ def _mishap(differences: NDArray[np.int64], most: int) -> int:
     return int(np.sign(differences[longest])) if is_most else 0
 
 
-def _corrected(tested: Sequence[Pair]) -> tuple[Pair, ...]:
+def corrected(tested: Sequence[Pair]) -> tuple[Pair, ...]:
     """The pairs with Holm's correction (Holm 1979) and the verdicts that follow from it."""
     order = sorted((pair.p, position) for position, pair in enumerate(tested) if pair.p is not None)
     done = list(tested)
-    corrected = 0.0
+    highest = 0.0
     for rank, (p, position) in enumerate(order):
-        corrected = max(corrected, min(1.0, (len(order) - rank) * p))
+        highest = max(highest, min(1.0, (len(order) - rank) * p))
         pair = tested[position]
         verdict: Verdict = "alike"
-        if corrected < SIGNIFICANT:
+        if highest < SIGNIFICANT:
             verdict = "first" if pair.difference < 0 else "second"
         mishap = pair.mishap if verdict == "alike" else None
-        done[position] = replace(pair, corrected_p=corrected, verdict=verdict, mishap=mishap)
+        done[position] = replace(pair, corrected_p=highest, verdict=verdict, mishap=mishap)
     return tuple(done)
 
 
@@ -303,14 +303,14 @@ def _where(clips: int) -> str:
     return "on this clip" if clips == 1 else "on these clips"
 
 
-def _chance(pair: Pair) -> str:
+def p_in_words(pair: Pair) -> str:
     """ "p = 0.004 after correction"."""
     p = pair.corrected_p if pair.corrected_p is not None else 1.0
     told = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
     return told if p == pair.p else f"{told} after correction"
 
 
-def _listed(names: Sequence[str], labels: Mapping[str, str]) -> str:
+def listed(names: Sequence[str], labels: Mapping[str, str]) -> str:
     """ "A, B and C"."""
     told = [labels.get(name, name) for name in names]
     return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
