@@ -64,7 +64,9 @@ FLAGS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "upload_keep_seconds": ("uploaded files are deleted after so long", {"metavar": "S"}),
     "prompts_file": ("prompt templates of your own, TOML; prompts.toml where it is there", {"metavar": "FILE"}),
-    "history_folder": ("keep each finished comparison there as JSON; not kept if not given", {"metavar": "FOLDER"}),
+    "history": ("keep each finished comparison", {"action": argparse.BooleanOptionalAction}),
+    "history_folder": ("where they are kept", {"metavar": "FOLDER"}),
+    "keep_audio": ("keep the audio of their clips too", {"action": argparse.BooleanOptionalAction}),
     "cache_folder": ("where converted models are kept", {"metavar": "FOLDER"}),
 }
 """A flag for every field of ``Settings`` that is not a table: what it says, and how argparse takes it."""

@@ -19,10 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from comparisons import history, outlay, report
+from comparisons import made_with, outlay, report
 from comparisons.bar import Bar
 from comparisons.beyond.measures import key_terms_in
 from comparisons.compare import Comparison, begin, fold
+from comparisons.history.database import HistoryError
+from comparisons.history.kept import LOCAL
+from comparisons.history.store import History
 from comparisons.normalise import NORMALISERS, Normaliser, choose, normaliser
 from comparisons.reference import Reference, read_references, text_of
 from comparisons.references.manifests import entries
@@ -284,6 +287,7 @@ def _run(
     shown = sys.stderr.isatty() and (out.isatty() or wanted.output is not None)
     with contextlib.ExitStack() as stack:
         pool = None
+        history: History | None = None
         progress = stack.enter_context(Bar(len(wanted.clips) * len(contenders), shown))
         for path in wanted.clips:
             try:
@@ -291,6 +295,7 @@ def _run(
                 if pool is None:
                     pool = stack.enter_context(contextlib.closing(Pool.here(settings)))
                     _say_outlay(pool, settings, contenders, progress.say)
+                    history = _history(settings, progress.say)
             except (RunnerError, OSError) as error:
                 progress.say(f"{path}: {error} {getattr(error, 'fix', None) or ''}".rstrip())
                 progress.skip(len(contenders))
@@ -305,6 +310,7 @@ def _run(
                 metric=metric,
                 reference=references.get(path),
                 key_terms=wanted.key_terms,
+                made_with=made_with.here(pool.room(), tuple(contender.name for contender in contenders)),
             )
             cancels = Cancels()
             with Comparing(clip, contenders, pool, repeat=wanted.repeat, cancel=cancels) as comparing:
@@ -318,8 +324,8 @@ def _run(
                     for event in _events(comparing, GRACE_SECONDS):
                         comparison = fold(comparison, event)
             finished.append(comparison)
-            if comparison.finished and settings.history_folder is not None:
-                _keep(comparison, settings.history_folder, progress.say)
+            if comparison.finished and history is not None:
+                _keep(comparison, clip, history, progress.say)
             if stream:
                 print(_json(comparison), file=out, flush=True)
             if interrupted:
@@ -370,10 +376,21 @@ def _events(comparing: Comparing, most_seconds: float = float("inf")) -> Iterato
         yield from comparing.events(timeout=0.5)
 
 
-def _keep(comparison: Comparison, folder: Path, say: Callable[[str], None]) -> None:
+def _history(settings: Settings, say: Callable[[str], None]) -> History | None:
+    """Where comparisons are kept; None if they are not to be, or cannot be, which costs nobody the results."""
+    if not settings.history:
+        return None
     try:
-        history.keep(comparison, folder)
-    except OSError as error:
+        return History(settings.history_folder, keeps_audio=settings.keep_audio)
+    except HistoryError as error:
+        say(f"Nothing will be kept: {error}")
+        return None
+
+
+def _keep(comparison: Comparison, clip: Clip, history: History, say: Callable[[str], None]) -> None:
+    try:
+        history.keep(comparison, clip, LOCAL)
+    except HistoryError as error:
         say(f"The comparison could not be kept: {error}")
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from comparisons.align import Alignment
 from comparisons.beyond.measures import Measures, measures, unsaid
+from comparisons.made_with import MadeWith
 from comparisons.normalise import Normaliser, choose
 from comparisons.reference import Reference
 from comparisons.score import Metric, Score, Unit, choose_metric, score
@@ -120,6 +121,10 @@ class Comparison:
     """In the order in which the contenders were chosen."""
     pairs: tuple[Pair, ...] = ()
     """Every two scored contenders held against each other, once all have finished."""
+    made_with: tuple[MadeWith, ...] = ()
+    """Machine and versions, each time that contenders ran; empty if nobody recorded them."""
+    kept_as: str | None = None
+    """Its id in the history; None if it is not kept."""
 
     @property
     def finished(self) -> bool:
@@ -155,6 +160,7 @@ def begin(
     metric: Metric | None = None,
     reference: Reference | None = None,
     key_terms: Iterable[str] = (),
+    made_with: MadeWith | None = None,
 ) -> Comparison:
     """A comparison in which all contenders are queued. A contender that is chosen twice has one column.
 
@@ -177,6 +183,25 @@ def begin(
         silences=silences(clip.samples, clip.sample_rate),
         warnings=clip.warnings,
         columns=tuple(Column(contender) for contender in dict.fromkeys(contenders)),
+        made_with=(made_with,) if made_with is not None else (),
+    )
+
+
+def again(comparison: Comparison, contenders: Iterable[Contender], made_with: MadeWith | None = None) -> Comparison:
+    """The same comparison in which these contenders are queued: those it has, by their names, anew, others besides.
+
+    Args:
+        made_with: machine and versions of this run.
+    """
+    queued = {contender.name: Column(contender) for contender in contenders}
+    names = frozenset(queued)
+    stay = tuple(queued.pop(column.contender.name, column) for column in comparison.columns)
+    earlier = [each.without(names) for each in comparison.made_with]
+    return replace(
+        comparison,
+        columns=(*stay, *queued.values()),
+        pairs=(),
+        made_with=(*(each for each in earlier if each.contenders), *([made_with] if made_with is not None else [])),
     )
 
 

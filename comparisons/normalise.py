@@ -33,7 +33,7 @@ LONG_CHARACTERS = 1000
 LONG_WORD = 40
 """How long a word is, in characters, that is not worth keeping: in scripts without spaces a whole text can be one."""
 
-_UNSPACED_BLOCKS = (
+UNSPACED_BLOCKS = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
     (0x1780, 0x17FF),  # Khmer
@@ -138,7 +138,7 @@ def is_spaced(language: str | None, text: str) -> bool:
     """
     if language is not None:
         return _primary(language) not in UNSPACED_LANGUAGES
-    return not _are_most(text, _UNSPACED_BLOCKS)
+    return not _are_most(text, UNSPACED_BLOCKS)
 
 
 def is_korean(language: str | None, text: str) -> bool:

@@ -1,6 +1,7 @@
-"""A comparison as plain data, as JSON, the API and kept files have it.
+"""A comparison as plain data, as JSON, the API and the history have it; ``reading`` makes a comparison of it again.
 
-Unknown is None, never a number that could be mistaken for one, and no number is NaN or infinite.
+Unknown is None, never a number that could be mistaken for one, and no number is NaN or infinite. Nothing in it leads to a
+server: of those there is the name alone.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ from comparisons.agreement.consensus import agreement_of
 from comparisons.align import METHOD
 from comparisons.beyond.measures import Flag, Measures
 from comparisons.compare import Column, Comparison
+from comparisons.made_with import MadeWith
 from comparisons.reference import Reference
 from comparisons.statistics.significance import Pair, in_words
+from runners.base import Contender, Segment, TranscriptionResult, Word
 
+SCHEMA = "earshot-comparison"
+"""What the document says it is."""
+VERSION = 1
+"""Of the document; counted up when a reader of the last one would misunderstand the next."""
 KEPT = ("key_terms", "names", "numbers", "capitals", "punctuation")
 """The measures that say how many of something were kept."""
 BOTH_WAYS = ("capitals", "punctuation")
 """Those of them of which a transcript can have too many."""
+NOT_FLAT = ("system", "options", "heard_language", "words", "segments", "log")
+"""Of a result, what no table has a column for."""
 
 
 def to_dict(comparison: Comparison) -> dict[str, Any]:
@@ -31,7 +40,8 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
     puts first; ``agreement`` is there without a reference, and is no accuracy. ``key_terms_unsaid`` are those that the
     reference does not have. ``pairs`` are of two contenders each; ``mishap`` names the one whose one long mistake is most of
     what differs, where that is why they can't be told apart. ``rtf_includes_network`` is true for what is served elsewhere:
-    its seconds are those of the requests.
+    its seconds are those of the requests. ``system``, ``options``, ``words``, ``segments`` and what follows ``pairs`` are
+    what it takes to draw the comparison again.
     """
     agreed = agreements(comparison)
     labels = {column.contender.name: column.contender.label for column in comparison.columns}
@@ -45,6 +55,12 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
         "key_terms": list(comparison.key_terms),
         "key_terms_unsaid": list(comparison.unsaid_key_terms),
         "pairs": [_pair(pair, labels) for pair in comparison.pairs],
+        "language": comparison.language,
+        "warnings": list(comparison.warnings),
+        "silences": [{"start": _number(start), "end": _number(end)} for start, end in comparison.silences],
+        "made_with": [_made_with(each) for each in comparison.made_with],
+        "schema": SCHEMA,
+        "version": VERSION,
     }
 
 
@@ -72,6 +88,19 @@ def _reference(reference: Reference | None) -> dict[str, Any] | None:
         "seeded_by": reference.seed,
         "seed_label": reference.seed_label,
         "original": reference.original,
+        "segments": [_segment(segment) for segment in reference.segments],
+    }
+
+
+def _made_with(made_with: MadeWith) -> dict[str, Any]:
+    return {
+        "at": made_with.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "earshot": made_with.earshot,
+        "python": made_with.python,
+        "system": made_with.system,
+        "machine": made_with.machine,
+        "packages": dict(made_with.packages),
+        "contenders": list(made_with.contenders),
     }
 
 
@@ -133,7 +162,50 @@ def _result(column: Column, agreement: float | None) -> dict[str, Any]:
         "measures": _measures(column.measures) if column.measures is not None else None,
         "flags": [_flag(flag) for flag in column.measures.flags] if column.measures is not None else [],
         "rtf_includes_network": spec.server is not None,
+        "system": _system(column.contender),
+        "options": {
+            "language": column.contender.options.language,
+            "translate_to": column.contender.options.translate_to,
+            "word_times": column.contender.options.word_times,
+        },
+        **_heard(result),
     }
+
+
+def _system(contender: Contender) -> dict[str, Any]:
+    """What its column says of it, and what its name is made of."""
+    spec = contender.spec
+    return {
+        "label": spec.label,
+        "is_default": spec.is_default,
+        "parameters": spec.parameters,
+        "languages": list(spec.languages) if spec.languages is not None else None,
+        "license": spec.license,
+        "takes_prompt": spec.takes_prompt,
+        "can_chat": spec.can_chat,
+        "longest_transcribed_seconds": _number(spec.longest_transcribed_seconds),
+        "asked_dtype": spec.asked_dtype,
+        "asked_device": spec.asked_device,
+        "server": spec.server.name if spec.server is not None else None,
+    }
+
+
+def _heard(result: TranscriptionResult | None) -> dict[str, Any]:
+    transcript = result.transcript if result is not None else None
+    return {
+        "heard_language": transcript.language if transcript is not None else None,
+        "words": [_word(word) for word in transcript.words] if transcript is not None else [],
+        "segments": [_segment(segment) for segment in transcript.segments] if transcript is not None else [],
+        "log": list(result.log) if result is not None else [],
+    }
+
+
+def _word(word: Word) -> dict[str, Any]:
+    return {**_segment(word), "confidence": _number(word.confidence)}
+
+
+def _segment(segment: Segment | Word) -> dict[str, Any]:
+    return {"text": segment.text, "start": _number(segment.start), "end": _number(segment.end)}
 
 
 def _measures(measures: Measures) -> dict[str, Any]:
@@ -179,6 +251,8 @@ def flat(comparison: Comparison) -> list[dict[str, Any]]:
         flags = [f"{flag['suspicion']}: {flag['text']}" for flag in result.pop("flags")]
         measured = result.pop("measures")
         includes_network = result.pop("rtf_includes_network")
+        for each in NOT_FLAT:
+            del result[each]
         name = result["contender"]
         row = {
             "source": whole["clip"]["source"],

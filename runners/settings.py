@@ -130,8 +130,14 @@ class Settings(BaseSettings):
     """Uploaded files are deleted after so long."""
     prompts_file: Path | None = None
     """Prompt templates of the deployer's, read only for visitors; None: prompts.toml in the current folder, if it is there."""
-    history_folder: Path | None = None
-    """Where finished comparisons are kept as JSON; None: they are not."""
+    history: bool = Field(default_factory=lambda: not on_space())
+    """Whether finished comparisons are kept."""
+    history_folder: Path = Field(
+        default_factory=lambda: Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "earshot"
+    )
+    """Where they are kept, with the audio of their clips."""
+    keep_audio: bool = True
+    """Whether the audio is kept with them."""
     cache_folder: Path = Field(
         default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "earshot"
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 # Set before anything imports gradio or huggingface_hub, which read them once.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # near-ties flip with the number of threads
+os.environ["XDG_DATA_HOME"] = _home = tempfile.mkdtemp(prefix="earshot-tests-")  # nobody's own history
+atexit.register(shutil.rmtree, _home, ignore_errors=True)
 for name in [name for name in os.environ if name.startswith(("EARSHOT_", "SPACE", "SYSTEM"))]:
     if not name.startswith("EARSHOT_TEST_"):
         del os.environ[name]

@@ -22,6 +22,8 @@ import pytest
 from comparisons import report
 from comparisons.__main__ import main
 from comparisons.compare import Comparison, begin, fold, rescored
+from comparisons.history.kept import LOCAL
+from comparisons.history.store import History
 from comparisons.normalise import normaliser
 from comparisons.reference import Reference, text_of
 from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionResult
@@ -231,7 +233,20 @@ def test_html_goes_into_a_file_and_the_comparison_is_kept(folder: Path) -> None:
     )
     assert (code, out) == (0, ""), err
     assert (folder / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert len(list((folder / "kept").glob("*.json"))) == 1
+    history = History(folder / "kept")
+    (row,) = history.list(LOCAL).rows
+    assert (row.source, row.has_audio) == ("hello.wav", True)
+    (made_with,) = history.comparison(row.id, LOCAL).comparison.made_with
+    assert made_with.contenders == (HEARS,)
+
+
+def test_a_history_that_cannot_be_kept_costs_no_result(folder: Path) -> None:
+    (folder / "no-history").write_text("a file")
+    code, out, err = command(
+        folder, "hello.wav", "hello.wav", "--runners", HEARS, "--format", "csv", EARSHOT_HISTORY_FOLDER="no-history"
+    )
+    assert (code, out.count("hello.wav")) == (0, 2)
+    assert err.count("Nothing will be kept: History cannot be kept in no-history: File exists.") == 1
 
 
 def test_two_templates_of_one_system_are_two_contenders(folder: Path) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from comparisons.compare import Comparison
+from comparisons.history.database import HistoryError
 from comparisons.reference import Reference
-from runners.base import Clip, Contender, RunnerError, TranscriptionResult
+from runners.base import Clip, Contender, RunnerError, Transcript, TranscriptionResult
 from runners.catalogue.names import spec_for
 from runners.events import Event
 from runners.here.machine import Machine, look
@@ -88,3 +89,45 @@ def test_what_is_shown_is_drawn_anew_one_after_another(monkeypatch: pytest.Monke
     redraws = [event for event in page.fns.values() if getattr(event.fn, "__name__", "") == "redraw"]
     assert len(redraws) > 1
     assert {(event.concurrency_id, event.concurrency_limit) for event in redraws} == {("es-redraw", 1)}
+
+
+class HearingPool(CrashingPool):
+    """Every contender hears the same."""
+
+    def run(
+        self, contender: Contender, clip: Clip, *, repeat: int = 1, report: Callable[[Event], None], cancel: threading.Event
+    ) -> TranscriptionResult:
+        return TranscriptionResult(contender, "ok", Transcript("hello"))
+
+
+def test_what_is_shown_as_finished_is_kept_already_and_one_more_run_changes_it(tmp_path: Path) -> None:
+    desk = Desk(Settings(history_folder=tmp_path), HearingPool(), Lookout())
+    assert desk.history is not None
+    for shown in desk.compare("a visit", CLIP, [Contender(spec_for("moonshine"))], owner="user:me"):
+        assert desk.history.list("user:me").total == int(shown.finished)
+    assert shown.kept_as is not None
+    assert [each.contenders for each in shown.made_with] == [("moonshine",)]
+    *_, more = desk.compare("a visit", CLIP, [Contender(spec_for("pocketsphinx"))], into=shown, owner="user:me")
+    assert more.kept_as == shown.kept_as
+    assert [each.contenders for each in more.made_with] == [("moonshine",), ("pocketsphinx",)]
+    assert [system.name for system in desk.history.get(shown.kept_as, "user:me").systems] == ["moonshine", "pocketsphinx"]
+    *_, anothers = desk.compare("a visit", CLIP, [Contender(spec_for("moonshine"))], into=more, owner="user:you")
+    assert anothers.kept_as != more.kept_as
+    assert desk.history.list("user:me").total == desk.history.list("user:you").total == 1
+
+
+def test_nothing_is_kept_where_nothing_is_to_be_and_a_full_disk_costs_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = Desk(Settings(history=False, history_folder=tmp_path / "none"), HearingPool(), Lookout())
+    assert compared(quiet).kept_as is None
+    assert not (tmp_path / "none").exists()
+    desk = Desk(Settings(history_folder=tmp_path), HearingPool(), Lookout())
+
+    def full(*_: object) -> None:
+        raise HistoryError("The disk is full.")
+
+    monkeypatch.setattr(desk.history, "keep", full)
+    last = compared(desk)
+    assert last.finished
+    assert last.kept_as is None

@@ -99,7 +99,7 @@ def test_a_typed_prompt_has_no_template() -> None:
 def test_json_says_how_sure_a_rate_is_and_what_it_leaves_unsaid() -> None:
     whole = json.loads(json.dumps(report.to_dict(long_clip()), allow_nan=False))
     assert (whole["metric"], whole["alignment"]) == ("wer", "Levenshtein, unit costs")
-    assert whole["reference"] == {"text": LONG, "seeded_by": None, "seed_label": None, "original": None}
+    assert whole["reference"] == {"text": LONG, "seeded_by": None, "seed_label": None, "original": None, "segments": []}
     assert whole["key_terms"] == ["word7", "Zolpidem", "word5"]
     assert whole["key_terms_unsaid"] == ["Zolpidem"]
     sphinx, phi = whole["results"][1], whole["results"][3]

@@ -128,6 +128,7 @@ def test_where_a_reference_came_from_is_said_wherever_a_rate_is() -> None:
         "seeded_by": "whisper",
         "seed_label": "Whisper <b>",
         "original": "other words",
+        "segments": [],
     }
     assert said in report.to_table(seeded)
     page = Page(report.to_html(seeded))

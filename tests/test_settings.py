@@ -34,7 +34,8 @@ def test_a_laptops_defaults() -> None:
     assert settings.downloads
     assert settings.visitors_add_models
     assert settings.isolation == "process"
-    assert settings.history_folder is None
+    assert (settings.history, settings.keep_audio) == (True, True)
+    assert settings.history_folder == Path(os.environ["XDG_DATA_HOME"]) / "earshot"
 
 
 @pytest.mark.parametrize(("name", "value"), [("SPACE_ID", "someone/earshot"), ("SYSTEM", "spaces")])
@@ -102,6 +103,9 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("EARSHOT_HISTORY_FOLDER", "~/history")
     assert read_settings().history_folder == Path("/home/me/history")
+    monkeypatch.delenv("EARSHOT_HISTORY_FOLDER")
+    monkeypatch.setenv("XDG_DATA_HOME", "")
+    assert read_settings().history_folder == Path("/home/me/.local/share/earshot")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert read_settings().cache_folder == Path("/home/me/.cache/earshot")
 

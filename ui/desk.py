@@ -16,8 +16,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from comparisons import history
-from comparisons.compare import Column, Comparison, begin, fold
+from comparisons import made_with
+from comparisons.compare import Comparison, again, begin, fold
+from comparisons.history.database import HistoryError
+from comparisons.history.kept import LOCAL
+from comparisons.history.rows import NotKept
+from comparisons.history.store import History
 from comparisons.normalise import Normaliser
 from comparisons.reference import Reference
 from comparisons.run import Cancels, Comparing, RunsContenders
@@ -68,8 +72,11 @@ class Desk:
         """
         Raises:
             PromptError: the deployer's prompt templates cannot be used.
+            HistoryError: finished comparisons are to be kept, and cannot be.
         """
         self.settings = settings
+        self.history = History(settings.history_folder, keeps_audio=settings.keep_audio) if settings.history else None
+        """Where finished comparisons are kept; None if they are not."""
         self.lookout = lookout
         self.conversations = Conversations(pool, self.clip, show_logs=settings.show_logs)
         self._templates = Templates.of(settings)
@@ -217,19 +224,33 @@ class Desk:
         repeat: int = 1,
         into: Comparison | None = None,
         cancel: Cancels | None = None,
+        owner: str = LOCAL,
     ) -> Generator[Comparison, None, None]:
-        """Run a comparison and give it as it stands, ten times a second at most, each time something happens.
+        """Run a comparison and give it as it stands, ten times a second at most, each time something happens. Before the last
+        time, all finished, it is kept, and has its id (``kept_as``).
 
         Args:
             session: whose it is; ``stop`` and ``is_busy`` find it by that.
             reference: None takes the clip's own text.
-            into: a comparison of the same clip in which only these contenders are run anew.
+            into: a comparison of the same clip in which only these contenders are run, anew or besides; what was kept of it
+                is changed.
             cancel: stops this one alone.
+            owner: whose it is in the history.
         """
+        names = tuple(dict.fromkeys(contender.name for contender in contenders))
+        with_what = made_with.here(self.lookout(), names)
         if into is None:
-            comparison = begin(clip, contenders, normaliser, metric=metric, reference=reference, key_terms=key_terms)
+            comparison = begin(
+                clip,
+                contenders,
+                normaliser,
+                metric=metric,
+                reference=reference,
+                key_terms=key_terms,
+                made_with=with_what,
+            )
         else:
-            comparison = _reset(into, contenders)
+            comparison = again(into, contenders, with_what)
         cancels = Cancels() if cancel is None else cancel
         key = session or ""
         with self._lock:
@@ -241,9 +262,10 @@ class Desk:
                     events = comparing.events(timeout=1.0, pace_seconds=_PACE_SECONDS)
                     for event in events:
                         comparison = fold(comparison, self._for_visitors(event), at=time.monotonic())
+                    if comparing.finished:
+                        comparison = self._kept(comparison, clip, owner)
                     if events:
                         yield comparison
-            self._keep(comparison)
         finally:
             cancels.cancel_all()
             with self._lock:
@@ -266,13 +288,19 @@ class Desk:
         rows = [(spec, availability.availability(spec, here, self.settings, **asked)) for spec in specs]
         return sorted(rows, key=lambda row: ("available", "download", "skipped").index(row[1].state))
 
-    def _keep(self, comparison: Comparison) -> None:
-        if self.settings.history_folder is None:
-            return
+    def _kept(self, comparison: Comparison, clip: Clip, owner: str) -> Comparison:
+        """The comparison with its id in the history: changed there if it is this owner's already, else kept anew."""
+        if self.history is None:
+            return comparison
         try:
-            history.keep(comparison, self.settings.history_folder)
-        except OSError as error:  # a full disk does not cost anybody the result
+            if comparison.kept_as is not None:
+                with suppress(NotKept):  # another's, or deleted while it ran
+                    self.history.change(comparison.kept_as, comparison, owner)
+                    return comparison
+            return replace(comparison, kept_as=self.history.keep(comparison, clip, owner))
+        except HistoryError as error:  # a full disk does not cost anybody the result
             log.warning("a comparison could not be kept: %s", error)
+            return comparison
 
     def _for_visitors(self, event: Event) -> Event:
         """The event without what only whoever runs this may read."""
@@ -298,12 +326,6 @@ class Desk:
                 cancels.cancel_all()
             else:
                 cancels.cancel(name)
-
-
-def _reset(comparison: Comparison, contenders: Sequence[Contender]) -> Comparison:
-    again = set(contenders)
-    columns = tuple(Column(each.contender) if each.contender in again else each for each in comparison.columns)
-    return replace(comparison, columns=columns)
 
 
 def said(fault: RunnerError) -> str:
