@@ -69,7 +69,7 @@ class Word(NamedTuple):
     end: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hearing:
     """What one system heard in a clip. Never leaves the server before the verdict."""
 
@@ -81,7 +81,7 @@ class Hearing:
     score: Score | None
     """None without a reference."""
 
-    @property
+    @cached_property
     def text(self) -> str:
         """As judges see it."""
         return "".join(word.text + word.after for word in self.words).strip()
