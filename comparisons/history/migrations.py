@@ -103,15 +103,16 @@ _FIRST = (
     ) WITHOUT ROWID""",
     "CREATE INDEX review_clips_from ON review_clips (comparison)",
     "CREATE INDEX review_clips_over ON review_clips (sound)",
-    # secret: what the judge's cookie proves, as a digest
+    # number: 1 for the first who came; secret: what the judge's cookie proves, as a digest
     """CREATE TABLE judges (
         id TEXT PRIMARY KEY,
         review TEXT NOT NULL REFERENCES reviews ON DELETE CASCADE,
+        number INTEGER NOT NULL,
         secret TEXT NOT NULL UNIQUE,
         name TEXT,
-        made_at TEXT NOT NULL
+        made_at TEXT NOT NULL,
+        UNIQUE (review, number)
     ) WITHOUT ROWID""",
-    "CREATE INDEX judges_of ON judges (review)",
     # choice: JSON; one a judge and clip, whatever is sent
     """CREATE TABLE ballots (
         judge TEXT NOT NULL REFERENCES judges ON DELETE CASCADE,
