@@ -37,6 +37,7 @@ def main() -> int:
         sys.stdout.reconfigure(line_buffering=True)  # a table at a time, into a file too
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["EARSHOT_HISTORY"] = "0"  # nobody's own history
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     parts = wanted.parts or PARTS
     if "scoring" in parts:

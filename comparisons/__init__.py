@@ -4,11 +4,12 @@ run          the contenders of a comparison, as events        compare      event
 normalise    texts made comparable                            reference    what was really said
 align        what became of each word                         score        counts and rates from an alignment
 report       CSV, a summary frame, one HTML file              records      the same as plain data, for JSON
+reading      that JSON, a comparison again                    made_with    the machine and the versions behind it
 table        the same as text, for a terminal                 remarks      what is said beside figures
 pictures     the same, drawn (svg makes them fit any page)    figures      how figures are written
-history      finished comparisons, kept                       __main__     the command line (bar: its progress;
-                                                              outlay: what it downloads, said first)
+__main__     the command line (bar: its progress; outlay: what it downloads, said first)
 
+history/     finished comparisons kept: listed, searched, opened again, deleted, laid side by side
 texts/       raw words and what they stand for, what normalising did, whether a text is English
 references/  captions and manifests that a reference is read from
 statistics/  the interval of a rate, whether two contenders differ, several clips as one

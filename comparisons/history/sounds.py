@@ -7,6 +7,7 @@ is the same sound as before. A file gets its name only when it is whole and on t
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import tempfile
 import time
@@ -58,15 +59,14 @@ class Sounds:
         """
         import soundfile
 
+        encoded = io.BytesIO()  # not into the file: its library may leave out what a full disk does not take, and say nothing
+        soundfile.write(encoded, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
         number, half = tempfile.mkstemp(suffix=HALF, dir=self._folder)
         try:
             with os.fdopen(number, "wb") as file:
-                soundfile.write(file, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+                file.write(encoded.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
-        except soundfile.SoundFileError as error:
-            Path(half).unlink(missing_ok=True)
-            raise OSError(None, f"the audio cannot be written ({error})", half) from error
         except BaseException:
             Path(half).unlink(missing_ok=True)
             raise
