@@ -195,7 +195,10 @@ class Decoding:
         try:
             return self._compute(self._ids[begin:], kept)
         except BaseException:
-            kept.cut(begin)  # a forward that is stopped or fails has filled some layers
+            if self._memory is None:
+                self._kept = None  # nothing comes after, and a window that has moved cannot be moved back
+            else:
+                kept.cut(begin)  # a forward that is stopped or fails has filled some layers
             raise
 
     def _compute(self, ids: list[int], kept: Kept) -> Any:
