@@ -7,6 +7,7 @@ report       CSV, a summary frame, one HTML file              records      the s
 reading      that JSON, a comparison again                    made_with    the machine and the versions behind it
 table        the same as text, for a terminal                 remarks      what is said beside figures
 pictures     the same, drawn (svg makes them fit any page)    figures      how figures are written
+links        read-only addresses of what is kept              anonymous    a comparison without its systems' names
 __main__     the command line (bar: its progress; outlay: what it downloads, said first)
 
 history/     finished comparisons kept: listed, searched, opened again, deleted, laid side by side

@@ -28,6 +28,7 @@ from ui.compare_tab import asked
 from ui.conversations import NoConversation
 from ui.desk import MOST_REPEATS, Desk, Refused, said
 from ui.options import Wishes
+from ui.people import person
 
 FORMS = ("md", "json")
 """What a conversation can be had as."""
@@ -74,6 +75,7 @@ def api(desk: Desk) -> None:
                 key_terms=key_terms_in(key_terms),
                 repeat=int(repeat),
                 cancel=cancels,
+                owner=person(request, desk.settings).key,
             )
 
         try:

@@ -21,6 +21,7 @@ from ui import picker, references, views
 from ui.components import absent_cards, clip_facts, contender_cards, options_field, selection_line, status_line
 from ui.desk import LONGEST_REFERENCE, Desk, Refused, said
 from ui.options import Wishes
+from ui.people import person
 from ui.prompts_panel import own_in, values_in
 from ui.references import Filled, current, reference_field
 from ui.results import Results, Seen, beside
@@ -215,7 +216,14 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
             return
         chosen, shown_large = ways(rule, rate, heard.language, reference)
         running = desk.compare(
-            request.session_hash, heard, contenders, chosen, metric=shown_large, reference=reference, key_terms=wanted
+            request.session_hash,
+            heard,
+            contenders,
+            chosen,
+            metric=shown_large,
+            reference=reference,
+            key_terms=wanted,
+            owner=person(request, settings).key,
         )
         for told in results.as_it_runs(running, str(path), cast(Order, by), None):
             yield {**told, results.against: None}
@@ -234,7 +242,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         except RunnerError as fault:
             yield {status: said(fault)}
             return
-        running = desk.compare(request.session_hash, heard, contenders, into=old)
+        running = desk.compare(request.session_hash, heard, contenders, into=old, owner=person(request, settings).key)
         yield from results.as_it_runs(running, last.path, cast(Order, by), last.against)
 
     def redraw(

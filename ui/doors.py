@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
+from anyio import CapacityLimiter, to_thread
 from gradio.route_utils import API_PREFIX, get_root_url
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -25,6 +25,8 @@ from ui.people import is_of_another_site
 log = logging.getLogger(__name__)
 
 LONGEST_BODY_BYTES = 64_000
+AT_ONCE = 8
+"""Answers of one door that are made at once, on threads of its own: the page keeps those it has."""
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -54,6 +56,7 @@ class Door:
         self._answers = answers
         self._methods = ("POST",) if takes else ("GET", "HEAD")
         self._policy = policy
+        self._threads = CapacityLimiter(AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -75,7 +78,7 @@ class Door:
                 if len(body) > LONGEST_BODY_BYTES:
                     return refused(413, "That is more than this address takes.")
         try:
-            return await run_in_threadpool(self._answers, request, body)
+            return await to_thread.run_sync(self._answers, request, body, limiter=self._threads)
         except Exception:
             log.exception("a door could not answer")  # without the address, which is the secret
             return refused(500, "Something went wrong here; whoever runs this finds it in the log.")

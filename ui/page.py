@@ -12,6 +12,7 @@ from typing import NoReturn
 import gradio as gr
 from starlette.middleware import Middleware
 
+from comparisons.links import Links
 from runners.pool import Pool
 from runners.settings import Settings
 from ui import views
@@ -19,11 +20,13 @@ from ui.api import api
 from ui.ask_tab import ask_tab
 from ui.compare_tab import compare_tab
 from ui.desk import Desk
+from ui.history_api import history_api
 from ui.lookout import Lookout
 from ui.models_tab import models_tab
 from ui.people import Visits, accounts, signs_in_with_hugging_face
 from ui.prompts_panel import own_prompts, prompts_panel
 from ui.samples import samples
+from ui.shared import shared
 from ui.theme import style_sheet, theme
 
 VISITORS_AT_ONCE = 16
@@ -68,6 +71,7 @@ def build_page(desk: Desk) -> gr.Blocks:
                 with gr.Tab("Models"):
                     given.look_again(models_tab(desk).landed)
         api(desk)
+        history_api(desk)
         page.load(probed, outputs=about, queue=False, show_progress="hidden", api_visibility="private")
         page.unload(left)
     return page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=VISITORS_AT_ONCE)
@@ -88,7 +92,10 @@ def launch(desk: Desk) -> gr.Blocks:
         server_port=settings.port or None,
         share=settings.share,
         auth=auth,
-        app_kwargs={"middleware": [Middleware(Visits, settings=settings)]},
+        app_kwargs={
+            "middleware": [Middleware(Visits, settings=settings)],
+            "routes": [*shared(Links(desk.history))] if desk.history is not None else [],
+        },
         prevent_thread_lock=True,
         max_file_size=int(settings.max_file_mb * 1e6),
         allowed_paths=[str(sample.path) for sample in samples()],

@@ -30,14 +30,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from comparisons.history.kept import EVERYBODY, LOCAL, Whose
 from runners.settings import Settings, SettingsError, on_space, where_set
 
 log = logging.getLogger(__name__)
 
 Role = Literal["owner", "visitor"]
 
-LOCAL = "local"
-"""Key of the owner who needs no name: whoever sits at this machine."""
 VISITOR = "earshot"
 """Name of a visitor's cookie."""
 COOKIE_DAYS = 400
@@ -57,6 +56,11 @@ class Person:
     role: Role
     name: str | None = None
     """What they signed in with; None if they did not. Untrusted."""
+
+    @property
+    def whose(self) -> Whose:
+        """Whose comparisons they may see and change."""
+        return EVERYBODY if self.role == "owner" else self.key
 
 
 def person(request: gr.Request | Request, settings: Settings) -> Person:
