@@ -7,7 +7,9 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Set before anything imports gradio or huggingface_hub, which read them once.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -20,6 +22,10 @@ for name in [name for name in os.environ if name.startswith(("EARSHOT_", "SPACE"
         del os.environ[name]
 
 import pytest  # noqa: E402
+
+if TYPE_CHECKING:
+    from runners.base import Contender
+    from runners.pool import Pool
 
 # Shells start what they put into the background without it, and children inherit that: then no Ctrl-C could be tried.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,3 +48,20 @@ def speech_clips() -> Path:
 def speech_weights() -> Path:
     """Small real checkpoints."""
     return _folder("EARSHOT_TEST_WEIGHTS", "small checkpoints")
+
+
+@pytest.fixture
+def pool() -> Iterator[Callable[..., Pool]]:
+    """Makes pools; what they started ends with the test."""
+    from tests.pools import fresh_pools
+
+    with fresh_pools() as of:
+        yield of
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[..., Contender]:
+    """Makes contenders that play a script."""
+    from tests.pools import scripts_in
+
+    return scripts_in(tmp_path)

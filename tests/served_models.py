@@ -9,6 +9,7 @@ from typing import Any
 from runners.base import ChatOptions, Clip, Placement, RunnerSpec, TranscribeOptions, Transcript, Turn, Usage
 from runners.catalogue.servers import ServedModel, ServerSetting, rows_of
 from runners.served import Served
+from tests import answers
 from tests.sounds import babble
 from tests.watcher import Watcher
 
@@ -42,9 +43,4 @@ def ask(runner: Served, *texts: str, clip: Clip | None = CLIP, **options: Any) -
     """The pieces of the answer to the last text, and what it took."""
     turns = tuple(Turn("assistant" if number % 2 else "user", text) for number, text in enumerate(texts or ("What?",)))
     answering = runner.chat(clip, turns, ChatOptions("one", **options), Watcher())
-    pieces = []
-    while True:
-        try:
-            pieces.append(next(answering))
-        except StopIteration as end:
-            return pieces, end.value
+    return answers.pieces(answering)

@@ -1,6 +1,9 @@
-"""Clips that are computed: a voice, and silence."""
+"""Sounds that are computed: a voice, silence, a tone."""
 
 from __future__ import annotations
+
+import wave
+from pathlib import Path
 
 import numpy as np
 
@@ -27,3 +30,14 @@ def babble(seconds: float, seed: int = 0) -> Clip:
 
 def silence(seconds: float) -> Clip:
     return Clip(np.zeros(round(seconds * SAMPLE_RATE), np.float32), seconds, "silence.wav")
+
+
+def tone(path: Path, seconds: float = 1.0) -> Path:
+    """A WAV file that is not silent."""
+    count = round(SAMPLE_RATE * seconds)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((np.arange(count) * 400 % 16_000 - 8_000).astype("<i2").tobytes())
+    return path

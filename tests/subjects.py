@@ -27,6 +27,7 @@ from runners.base import (
 )
 from runners.catalogue.names import spec_for
 from tests import (
+    answers,
     tiny_audio_chat,
     tiny_ctc,
     tiny_encoder_decoders,
@@ -131,12 +132,7 @@ class Subject:
     def answers(self, said: tuple[str, ...], clip: Clip | None, conversation: str, **options: Any) -> tuple[list[str], Usage]:
         """The pieces of an answer to the last of these turns, the user's and the runner's by turns, and what it took."""
         answering = self.chat(said, clip, conversation, **options)
-        pieces = []
-        while True:
-            try:
-                pieces.append(next(answering))
-            except StopIteration as end:
-                return pieces, end.value
+        return answers.pieces(answering)
 
     def chat(
         self, said: tuple[str, ...], clip: Clip | None, conversation: str, watcher: Watcher | None = None, **options: Any

@@ -14,8 +14,9 @@ from gradio_client import Client, handle_file
 from gradio_client.client import Job
 from gradio_client.exceptions import AppError
 
-from tests.serving import ROOT, Served, serving
-from tests.test_app import tone
+from tests.plays import script
+from tests.serving import ROOT, Served, serving, visiting
+from tests.sounds import tone
 
 DEPLOYED = """
 [ward-round]
@@ -23,11 +24,6 @@ task = "summarization"
 label = "Ward round"
 text = "Summarize the ward round. Mind {terms}."
 """
-
-
-def script(path: Path, **plays: Any) -> str:
-    path.write_text(json.dumps({"repeat": True, **plays}), encoding="utf-8")
-    return f"scripted:{path}"
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +66,8 @@ def served(folder: Path, echo: str, endless: str, dies: str, prompted: str) -> I
 
 @pytest.fixture
 def client(served: Served) -> Iterator[Client]:
-    client = Client(served.url, verbose=False)
-    yield client
-    client.close()
+    with visiting(served) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -131,12 +126,8 @@ def test_a_template_after_a_systems_name_is_what_is_asked(client: Client, clip: 
 
 def test_nobody_goes_on_with_anothers_conversation(served: Served, client: Client, clip: Path, echo: str) -> None:
     name = ask(client, clip, runner=echo, question="A secret?")["conversation"]
-    stranger = Client(served.url, verbose=False)
-    try:
-        with pytest.raises(AppError, match="no such conversation"):
-            ask(stranger, None, question="What was asked?", conversation=name)
-    finally:
-        stranger.close()
+    with visiting(served) as stranger, pytest.raises(AppError, match="no such conversation"):
+        ask(stranger, None, question="What was asked?", conversation=name)
     assert len(ask(client, None, question="And?", conversation=name)["exchanges"]) == 2
 
 
@@ -193,12 +184,8 @@ def test_a_client_gets_what_the_page_exports(served: Served, client: Client, cli
     assert name not in markdown
     with pytest.raises(AppError, match=r"has no form 'pdf'.*md, json"):
         client.predict(name, "pdf", api_name="/export")
-    stranger = Client(served.url, verbose=False)
-    try:
-        with pytest.raises(AppError, match="no such conversation"):
-            stranger.predict(name, api_name="/export")
-    finally:
-        stranger.close()
+    with visiting(served) as stranger, pytest.raises(AppError, match="no such conversation"):
+        stranger.predict(name, api_name="/export")
 
 
 def test_the_program_in_the_readme_runs_as_it_stands(
@@ -261,14 +248,10 @@ def test_what_a_comparison_cannot_be_told_is_refused(
 
 
 def test_a_caller_who_leaves_stops_the_answer(served: Served, clip: Path, echo: str, endless: str) -> None:
-    leaving = Client(served.url, verbose=False)
-    begun(leaving, clip, endless)
-    leaving.close()
-    staying = Client(served.url, verbose=False)
-    try:  # the device is free again
+    with visiting(served) as leaving:
+        begun(leaving, clip, endless)
+    with visiting(served) as staying:  # the device is free again
         assert ask(staying, clip, runner=echo, question="Free?")["exchanges"][0]["status"] == "ok"
-    finally:
-        staying.close()
 
 
 @pytest.mark.parametrize(
@@ -297,10 +280,7 @@ def test_without_a_clip_or_a_conversation_there_is_nothing_to_ask_about(client: 
 
 
 def test_where_nothing_can_talk_it_says_why_for_each(tmp_path: Path) -> None:
-    with serving(tmp_path, "--runners", "pocketsphinx,phi4-multimodal", HF_HUB_OFFLINE="1") as app:
-        client = Client(app.url, verbose=False)
-        try:
-            with pytest.raises(AppError, match="Phi-4-multimodal: "):
-                ask(client, tone(tmp_path / "clip.wav"), question="Why?")
-        finally:
-            client.close()
+    with serving(tmp_path, "--runners", "pocketsphinx,phi4-multimodal", HF_HUB_OFFLINE="1") as app, visiting(app) as client:
+        clip = tone(tmp_path / "clip.wav")
+        with pytest.raises(AppError, match="Phi-4-multimodal: "):
+            ask(client, clip, question="Why?")

@@ -10,7 +10,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,24 +22,9 @@ from gradio_client.exceptions import AppError
 from comparisons.history.kept import EVERYBODY
 from comparisons.history.store import History
 from runners.settings import IN_THE_FILE_ALONE, Settings
-from tests.serving import ROOT, Served, free_port, serving
-
-
-def tone(path: Path, seconds: float = 1.0) -> Path:
-    """A WAV file that is not silent."""
-    count = int(16_000 * seconds)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(b"".join(((i * 400) % 16_000 - 8_000).to_bytes(2, "little", signed=True) for i in range(count)))
-    return path
-
-
-def script(path: Path, *steps: dict[str, Any], repeat: bool = True) -> str:
-    """The name of a scripted contender that does these steps."""
-    path.write_text(json.dumps({"takes": [list(steps)], "repeat": repeat}), encoding="utf-8")
-    return f"scripted:{path}"
+from tests.plays import script
+from tests.serving import ROOT, Served, free_port, serving, visiting
+from tests.sounds import tone
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +52,8 @@ def served(folder: Path, hello: str, endless: str) -> Iterator[Served]:
 
 @pytest.fixture
 def client(served: Served) -> Iterator[Client]:
-    client = Client(served.url, verbose=False)
-    yield client
-    client.close()
+    with visiting(served) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -180,30 +163,22 @@ def test_a_caller_cannot_read_the_servers_files(served: Served, hello: str, path
 
 
 def test_a_caller_who_leaves_stops_their_run(served: Served, clip: Path, hello: str, endless: str) -> None:
-    leaving = Client(served.url, verbose=False)
-    job = leaving.submit(handle_file(str(clip)), runners=endless, api_name="/compare")
-    _wait_for(lambda: any(each["results"][0]["status"] == "running" for each in job.outputs()))
-    leaving.close()
-    staying = Client(served.url, verbose=False)
-    try:  # the device is free again
+    with visiting(served) as leaving:
+        job = leaving.submit(handle_file(str(clip)), runners=endless, api_name="/compare")
+        _wait_for(lambda: any(each["results"][0]["status"] == "running" for each in job.outputs()))
+    with visiting(served) as staying:  # the device is free again
         assert staying.submit(handle_file(str(clip)), runners=hello, api_name="/compare").result(timeout=90)
-    finally:
-        staying.close()
 
 
 def test_on_a_space_visitors_cannot_name_folders_or_models(tmp_path: Path) -> None:
-    with serving(tmp_path, SPACE_ID="someone/earshot", SYSTEM="spaces", HF_HUB_OFFLINE="1") as space:
-        client = Client(space.url, verbose=False)
-        try:
-            names = {row["name"] for row in client.predict(api_name="/runners")}
-            assert {"moonshine", "pocketsphinx", "whisper"} <= names
-            assert "scripted" not in names
-            clip = handle_file(str(tone(tmp_path / "clip.wav")))
-            for name in ("scripted", f"whisper:{tmp_path}", "whisper:openai/whisper-unheard-of", "ctc:../../etc"):
-                with pytest.raises(AppError, match="not offered here"):
-                    client.predict(clip, runners=name, api_name="/compare")
-        finally:
-            client.close()
+    with serving(tmp_path, SPACE_ID="someone/earshot", SYSTEM="spaces", HF_HUB_OFFLINE="1") as space, visiting(space) as client:
+        names = {row["name"] for row in client.predict(api_name="/runners")}
+        assert {"moonshine", "pocketsphinx", "whisper"} <= names
+        assert "scripted" not in names
+        clip = handle_file(str(tone(tmp_path / "clip.wav")))
+        for name in ("scripted", f"whisper:{tmp_path}", "whisper:openai/whisper-unheard-of", "ctc:../../etc"):
+            with pytest.raises(AppError, match="not offered here"):
+                client.predict(clip, runners=name, api_name="/compare")
 
 
 def test_help_tells_of_every_setting() -> None:

@@ -7,29 +7,23 @@ import os
 import signal
 import subprocess
 import sys
-import wave
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
 
 from runners.ask import main
-from tests import commands
+from tests import commands, plays
 from tests.commands import LIMIT_SECONDS, ROOT
+from tests.sounds import tone
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip, something that is no clip, scripts, and prompt templates."""
     here = tmp_path_factory.mktemp("command")
-    times = np.arange(16_000) / 16_000
-    with wave.open(str(here / "hello.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes((8000 * np.sin(2 * np.pi * 220 * times)).astype("<i2").tobytes())
+    tone(here / "hello.wav")
     (here / "notes.wav").write_text("no sound at all")
     script(here / "answers.json", [{"say": "Grüße, "}, {"say": "世界 👋"}], [{"say": "Second."}])
     script(here / "echoes.json", [{"echo": True}])
@@ -47,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def script(path: Path, *answers: list[dict[str, Any]], load: list[dict[str, Any]] | None = None) -> None:
-    path.write_text(json.dumps({"load": load or [], "answers": answers, "repeat": True}), encoding="utf-8")
+    plays.script(path, answers=answers, load=load or [])
 
 
 def started(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:

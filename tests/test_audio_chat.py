@@ -39,7 +39,7 @@ from runners.networks import checkpoint
 from runners.networks.hearing import Hearing
 from runners.pool import Pool
 from runners.settings import read_settings
-from tests import tiny_omni
+from tests import answers, tiny_omni
 from tests.sounds import babble
 from tests.test_qwen2_audio import damaged, pausing
 from tests.watcher import Watcher
@@ -68,12 +68,7 @@ class Loaded:
 
     def chat(self, clip: Clip | None, *turns: Turn, conversation: str = "first") -> tuple[str, Usage]:
         pieces = self.runner.chat(clip, turns, ChatOptions(conversation, most_tokens=MOST), Watcher())
-        text = ""
-        while True:
-            try:
-                text += next(pieces)
-            except StopIteration as end:
-                return text, end.value
+        return answers.whole(pieces)
 
     def asked(self, clip: Clip, options: TranscribeOptions) -> str:
         """The words of the prompt that a clip is transcribed with, control tokens and places for audio left out."""

@@ -5,27 +5,14 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-import pytest
-
 from runners.base import Placement, RunnerSpec
 from runners.here.machine import Device, Machine, look
 from runners.isolation.budget import Budget
 from runners.isolation.warm import WarmModel, WarmModels
 from runners.settings import Settings
-from tests.pools import Told, ask, fresh_pools, in_background, run, scripts_in
+from tests.pools import Told, ask, in_background, run
 
 GB = 1_000_000_000
-
-
-@pytest.fixture
-def pool():
-    with fresh_pools() as of:
-        yield of
-
-
-@pytest.fixture
-def script(tmp_path):
-    return scripts_in(tmp_path)
 
 
 class Lent:

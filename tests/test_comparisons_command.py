@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import wave
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,8 @@ from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionR
 from runners.events import Finished
 from tests import commands
 from tests.commands import LIMIT_SECONDS, ROOT
+from tests.plays import script
+from tests.sounds import tone
 
 
 @pytest.fixture(scope="module")
@@ -37,26 +38,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two clips, something that is no clip, and scripts."""
     here = tmp_path_factory.mktemp("command")
     for name, seconds in (("hello.wav", 1.0), ("again.wav", 2.0)):
-        times = np.arange(int(16_000 * seconds)) / 16_000
-        samples = (8000 * np.sin(2 * np.pi * 220 * times)).astype("<i2")
-        with wave.open(str(here / name), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(16_000)
-            file.writeframes(samples.tobytes())
+        tone(here / name, seconds)
     (here / "notes.wav").write_text("no sound at all")
-    script(here / "hears.json", [{"say": "hello there, world"}])
-    script(here / "with, comma.json", [{"say": "hello"}])
-    script(here / "fails.json", [{"raise": "The model is tired.", "fix": "Let it sleep."}])
+    script(here / "hears.json", {"say": "hello there, world"})
+    script(here / "with, comma.json", {"say": "hello"})
+    script(here / "fails.json", {"raise": "The model is tired.", "fix": "Let it sleep."})
     told = {"load": [], "takes": [[{"say": "hello"}]], "prompted": {"readable": [{"say": "Sure, here is the text: hello"}]}}
     (here / "told.json").write_text(json.dumps({**told, "repeat": True}))
     (here / "house.toml").write_text('[greet]\ntask = "summarization"\ntext = "Greet {topic} in {language}."')
-    script(here / "waits.json", [{"say": "hello"}, {"wait": 600}])
+    script(here / "waits.json", {"say": "hello"}, {"wait": 600})
     return here
-
-
-def script(path: Path, take: list[dict[str, Any]]) -> None:
-    path.write_text(json.dumps({"load": [], "takes": [take], "repeat": True}))
 
 
 started = partial(commands.started, "comparisons")

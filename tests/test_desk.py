@@ -17,7 +17,7 @@ from runners.catalogue.names import spec_for
 from runners.events import Event
 from runners.here.machine import Machine, look
 from runners.settings import Settings
-from tests.test_app import tone
+from tests.sounds import tone
 from ui.desk import Desk, Refused
 from ui.lookout import Lookout
 from ui.page import build_page

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from runners.base import Cancelled, ChatOptions, OutOfMemory, Progress, PromptError, RunnerError, Usage
+from runners.base import Cancelled, ChatOptions, OutOfMemory, Progress, PromptError, RunnerError
 from runners.networks.chat_cache import ChatCache, Kept
 from runners.networks.generation import Decoding, Network, Sound, Wire, answer, endings, write
 from runners.networks.tokens import Detokeniser, loops, plain_ids
-from tests import tiny_phi4
+from tests import answers, tiny_phi4
 from tests.watcher import Watcher
 
 torch = pytest.importorskip("torch")
@@ -75,15 +75,6 @@ def said(
     tokens = list(decoding.tokens())
     decoding.give_back()
     return tokens, decoding
-
-
-def collected(pieces: Iterator[str]) -> tuple[str, Usage]:
-    text = ""
-    while True:
-        try:
-            text += next(pieces)
-        except StopIteration as end:
-            return text, end.value
 
 
 def without_cache(network: Network, prompt: Wire, most: int) -> list[int]:
@@ -155,7 +146,9 @@ def test_an_answer_that_is_sent_back_is_not_computed_again(network: Network) -> 
     memory = ChatCache()
     options = ChatOptions("mine", 3)
     first = wire(network, "Who?")
-    text, usage = collected(answer(replace(network, silent_ids=_all_but(network, "abc")), first, options, Watcher(), memory))
+    text, usage = answers.whole(
+        answer(replace(network, silent_ids=_all_but(network, "abc")), first, options, Watcher(), memory)
+    )
     assert usage.new_tokens == 3
     _, decoding = said(network, wire(network, "Who?", text, "Where?"), memory=memory)
     assert decoding.reused_tokens == len(first.ids) + 3
@@ -302,7 +295,7 @@ def test_a_cancel_inside_the_prefill_leaves_the_conversation_as_it_was(network: 
     second = wire(network, "Who?", "She.", "Where?", sound=heard)
     for check in (2, 4, 6):  # in the first layer, and later ones
         with pytest.raises(Cancelled):
-            collected(answer(network, second, ChatOptions("mine", 12), Watcher(cancel_at=check), memory))
+            answers.whole(answer(network, second, ChatOptions("mine", 12), Watcher(cancel_at=check), memory))
         tokens, decoding = said(network, second, memory=memory)
         assert decoding.reused_tokens >= len(first.ids)
         assert tokens == without_cache(network, second, 12)
@@ -313,7 +306,7 @@ def test_a_cancel_inside_the_prefill_leaves_the_conversation_as_it_was(network: 
 def test_a_cancel_inside_the_first_prefill_keeps_nothing(network: Network) -> None:
     memory = ChatCache()
     with pytest.raises(Cancelled):
-        collected(answer(network, wire(network, "Who?", sound=Heard()), ChatOptions("mine"), Watcher(cancel_at=3), memory))
+        answers.whole(answer(network, wire(network, "Who?", sound=Heard()), ChatOptions("mine"), Watcher(cancel_at=3), memory))
     assert "mine" not in memory
 
 
@@ -369,10 +362,10 @@ def test_a_network_that_overflows_says_so_instead_of_its_first_word_over_and_ove
 
 def test_a_conversation_over_the_budget_is_said_and_answered_all_the_same(network: Network) -> None:
     memory, prompt = ChatCache(), wire(network, "Who?", sound=Heard())
-    text, usage = collected(answer(network, prompt, ChatOptions("mine", 8, cache_bytes=1000), Watcher(), memory))
+    text, usage = answers.whole(answer(network, prompt, ChatOptions("mine", 8, cache_bytes=1000), Watcher(), memory))
     assert usage.cache_bytes is None
     assert any("memory for chats" in note for note in usage.notes)
-    again, usage = collected(answer(network, prompt, ChatOptions("mine", 8, cache_bytes=10**9), Watcher(), memory))
+    again, usage = answers.whole(answer(network, prompt, ChatOptions("mine", 8, cache_bytes=10**9), Watcher(), memory))
     assert again == text
     assert usage.reused_tokens == 0
     assert usage.cache_bytes == memory.size_bytes > 1000
@@ -380,19 +373,19 @@ def test_a_conversation_over_the_budget_is_said_and_answered_all_the_same(networ
 
 def test_room_is_made_before_a_prompt_is_read(network: Network) -> None:
     memory, prompt = ChatCache(), wire(network, "Who?", sound=Heard())
-    _, usage = collected(answer(network, prompt, ChatOptions("other", 4), Watcher(), memory))
+    _, usage = answers.whole(answer(network, prompt, ChatOptions("other", 4), Watcher(), memory))
     assert usage.cache_bytes is not None
     pieces = answer(network, prompt, ChatOptions("mine", 4, cache_bytes=usage.cache_bytes + 1), Watcher(), memory)
     next(pieces)
     assert len(memory) == 0  # while this one is being read there is room for nothing else
-    collected(pieces)
+    answers.whole(pieces)
     assert "mine" in memory
 
 
 def test_a_text_of_its_own_comes_whole(network: Network) -> None:
     prompt, watcher = wire(network, "Who?", sound=Heard()), Watcher()
     text, ended = write(network, prompt, 12, watcher)
-    assert text == collected(answer(network, prompt, ChatOptions("", 12), Watcher()))[0].strip()
+    assert text == answers.whole(answer(network, prompt, ChatOptions("", 12), Watcher()))[0].strip()
     assert ended == "limit"
 
 

@@ -30,18 +30,13 @@ from runners.inline import InlineWorker
 from runners.isolation import lent_gpu
 from runners.pool import Pool
 from runners.settings import Settings, on_zero_gpu
-from tests.pools import CLIP, Told, ask, fresh_pools, run, scripts_in
+from tests.pools import CLIP, Told, ask, fresh_pools, run
 
 
 @pytest.fixture
 def pool():
     with fresh_pools() as of:
         yield lambda **settings: of(isolation="inline", **settings)
-
-
-@pytest.fixture
-def script(tmp_path):
-    return scripts_in(tmp_path)
 
 
 def test_the_same_events_and_result_come_as_from_a_child(pool, script):
@@ -71,10 +66,10 @@ def test_what_would_end_this_process_is_refused(pool, name):
 
 
 def test_a_run_that_passes_its_deadline_is_reported_and_its_neighbour_runs_on(pool, script):
-    made = pool(transcribe_timeout_seconds=0.2, transcribe_timeout_per_second=0)
+    made = pool(transcribe_timeout_seconds=1, transcribe_timeout_per_second=0)
     result = run(made, script("a", [{"wait": 3600}]))
     assert (result.status, result.stage) == ("skipped", "transcribe")
-    assert "longer than 0.2 s" in result.error
+    assert "longer than 1 s" in result.error
     assert run(made, script("b", [{"say": "fine"}])).transcript.text == "fine"
 
 
@@ -126,12 +121,12 @@ def test_a_stopped_answer_is_kept_and_what_was_forgotten_meanwhile_is_gone(pool,
 
 
 def test_a_silent_answer_is_given_up_and_a_long_one_is_not(pool, script):
-    made = pool(transcribe_timeout_seconds=1, transcribe_timeout_per_second=0)
-    contender = script("a", answers=[[{"wait": 0.3}, {"say": "a "}] * 4, [{"say": "b "}, {"wait": 3600}]])
+    made = pool(transcribe_timeout_seconds=2, transcribe_timeout_per_second=0)
+    contender = script("a", answers=[[{"wait": 0.6}, {"say": "a "}] * 4, [{"say": "b "}, {"wait": 3600}]])
     assert ask(made, contender).status == "ok"
     result = ask(made, contender, "What?", "a", "And?")
     assert (result.status, result.text) == ("skipped", "b ")
-    assert "said nothing for 1 s" in result.error
+    assert "said nothing for 2 s" in result.error
 
 
 @pytest.fixture

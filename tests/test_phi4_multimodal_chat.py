@@ -31,7 +31,7 @@ from runners.here.machine import look
 from runners.phi4_multimodal import Phi4Multimodal
 from runners.pool import Pool
 from runners.settings import Settings
-from tests import tiny_phi4
+from tests import answers, tiny_phi4
 from tests.sounds import babble
 from tests.watcher import Watcher
 
@@ -73,12 +73,7 @@ def answered(
     runner: Phi4Multimodal, turns: tuple[Turn, ...], clip: Clip | None = CLIP, conversation: str = "mine", **options: Any
 ) -> tuple[str, Usage]:
     pieces = runner.chat(clip, turns, ChatOptions(conversation, **{"most_tokens": 16, **options}), Watcher())
-    text = ""
-    while True:
-        try:
-            text += next(pieces)
-        except StopIteration as end:
-            return text, end.value
+    return answers.whole(pieces)
 
 
 def test_a_follow_up_says_the_same_from_the_cache_and_from_the_beginning(runner: Phi4Multimodal) -> None:

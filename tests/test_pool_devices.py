@@ -9,18 +9,7 @@ import pytest
 from runners.base import Contender
 from runners.here.machine import Device, Machine, look
 from runners.pool import Pool
-from tests.pools import ask, fresh_pools, run, scripts_in
-
-
-@pytest.fixture
-def pool():
-    with fresh_pools() as of:
-        yield of
-
-
-@pytest.fixture
-def script(tmp_path):
-    return scripts_in(tmp_path)
+from tests.pools import ask, run
 
 
 @pytest.fixture

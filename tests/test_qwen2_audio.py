@@ -36,6 +36,7 @@ from runners.here.machine import look
 from runners.pool import Pool
 from runners.qwen2_audio import SYSTEM, TRANSCRIBE, Qwen2Audio, audio_tokens
 from runners.settings import read_settings
+from tests import answers
 from tests.sounds import babble
 from tests.tiny_audio_chat import qwen2_audio
 from tests.watcher import Watcher
@@ -88,12 +89,7 @@ def chat(
     runner: Qwen2Audio, clip: Clip | None, *turns: Turn, options: ChatOptions = OPTIONS, watcher: Watcher | None = None
 ) -> tuple[str, Usage]:
     pieces = runner.chat(clip, turns, options, watcher or Watcher())
-    text = ""
-    while True:
-        try:
-            text += next(pieces)
-        except StopIteration as end:
-            return text, end.value
+    return answers.whole(pieces)
 
 
 def generated(runner: Qwen2Audio, folder: Path, clips: list[np.ndarray], messages: list[dict[str, Any]], most: int) -> str:

@@ -27,6 +27,7 @@ from runners.base import (
     Word,
 )
 from runners.scripts import reading
+from tests import answers
 
 CLIP = Clip(np.zeros(160, np.float32), 0.01, "silence.wav")
 
@@ -63,12 +64,7 @@ def answer(runner: scripted.Scripted, *said: str, clip: Clip | None = CLIP, told
     """The pieces of an answer to the last of these turns, the user's and the runner's by turns, and what it took."""
     turns = tuple(Turn("assistant" if number % 2 else "user", text) for number, text in enumerate(said))
     chatting = runner.chat(clip, turns, ChatOptions(options.pop("conversation", "one"), **options), told or Told())
-    pieces = []
-    while True:
-        try:
-            pieces.append(next(chatting))
-        except StopIteration as end:
-            return pieces, end.value
+    return answers.pieces(chatting)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser import chromium
+from tests.plays import script
 from tests.serving import Served, serving
+from tests.sounds import tone
 
 HOSTILE = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>"
 """Text that shows in the title if a page ever takes it for HTML."""
@@ -42,19 +43,14 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Names of scripted contenders, by what they do."""
     folder = tmp_path_factory.mktemp("scripts")
 
-    def script(name: str, *steps: dict[str, Any]) -> str:
-        path = folder / f"{name}.json"
-        path.write_text(json.dumps({"takes": [list(steps)], "repeat": True}), encoding="utf-8")
-        return f"scripted:{path}"
-
     return {
-        "hello": script("hello", {"say": "hello there world"}),
-        "hello again": script("hello again", {"say": "hello there whirled"}),
-        "endless": script("endless", {"say": "it goes on "}, {"wait": 600}),
-        "endless too": script("endless-too", {"wait": 600}),
-        "endless three": script("endless-three", {"wait": 600}),
-        "hostile": script("hostile <b>", {"say": HOSTILE}),
-        "hostile fault": script("hostile-fault", {"raise": HOSTILE, "fix": HOSTILE}),
+        "hello": script(folder / "hello.json", {"say": "hello there world"}),
+        "hello again": script(folder / "hello again.json", {"say": "hello there whirled"}),
+        "endless": script(folder / "endless.json", {"say": "it goes on "}, {"wait": 600}),
+        "endless too": script(folder / "endless-too.json", {"wait": 600}),
+        "endless three": script(folder / "endless-three.json", {"wait": 600}),
+        "hostile": script(folder / "hostile <b>.json", {"say": HOSTILE}),
+        "hostile fault": script(folder / "hostile-fault.json", {"raise": HOSTILE, "fix": HOSTILE}),
     }
 
 
@@ -105,6 +101,4 @@ def _is_ours(url: str) -> bool:
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """A second of sound under a hostile name."""
-    from tests.test_app import tone
-
     return tone(tmp_path / "<img src=x onerror=alert(1)>.wav")

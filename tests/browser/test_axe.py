@@ -8,7 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.test_view import SAID, Visit, compared
-from tests.test_app import script, tone
+from tests.plays import script
+from tests.sounds import tone
 
 pytestmark = pytest.mark.browser
 

@@ -100,7 +100,7 @@ FILES = {
 
 
 def test_a_reference_is_read_from_files_of_many_kinds(visit: Visit, scripts: dict[str, str], tmp_path: Path) -> None:
-    from tests.test_app import tone
+    from tests.sounds import tone
 
     page = visit()
     give(page, tone(tmp_path / "tone.wav"))

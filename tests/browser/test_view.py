@@ -12,7 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import HOSTILE
 from tests.browser.test_journeys import choose, column, give
-from tests.test_app import script, tone
+from tests.plays import script
+from tests.sounds import tone
 
 pytestmark = pytest.mark.browser
 
