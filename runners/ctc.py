@@ -110,7 +110,7 @@ class Ctc(Holding[_Loaded]):
             raise checkpoint.foreign(found, "a CTC checkpoint")
         weights = found.folder
         checkpoint.require_files(weights, "tokenizer", ("vocab.json",), ("tokenizer.json",), ("spiece.model",))
-        checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
+        checkpoint.require_extractor(weights)
         progress.check()
         from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 

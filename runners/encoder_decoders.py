@@ -88,16 +88,11 @@ class EncoderDecoder(Holding[_Loaded]):
         if dialect is None or dialect.family != self._spec.family:
             raise checkpoint.foreign(found, _says(self._spec.family))
         weights = found.folder
-        checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",), ("tokenizer.model",), ("sentencepiece.bpe.model",))
-        checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
         progress.check()
         import transformers
 
-        with checkpoint.loading(weights):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
-            extractor = transformers.AutoFeatureExtractor.from_pretrained(
-                weights, local_files_only=True, trust_remote_code=False
-            )
+        tokenizer = checkpoint.load_tokenizer(weights, ("tokenizer.json",), ("tokenizer.model",), ("sentencepiece.bpe.model",))
+        extractor = checkpoint.load_extractor(weights)
         checkpoint.require_sample_rate(weights, extractor)
         progress.check()
         model = checkpoint.load_model(getattr(transformers, dialect.model_class), weights, placement)

@@ -208,7 +208,7 @@ class FasterWhisper:
 def _converted(weights: Path, placement: Placement, progress: Progress) -> Path:
     """Return the folder's conversion, made now if it is not in the cache; a kill midway leaves nothing half done there."""
     checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",), ("vocab.json", "merges.txt"))
-    checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
+    checkpoint.require_extractor(weights)
     kept = _cache_folder() / "ctranslate2" / _key(weights, placement.dtype)
     if kept.is_dir():
         return kept

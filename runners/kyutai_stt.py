@@ -73,18 +73,14 @@ class KyutaiStt(Holding[_Loaded]):
         if found.model_type != MODEL_TYPE:
             raise checkpoint.foreign(found, "a Kyutai speech-to-text checkpoint for transformers")
         weights = found.folder
-        checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",), ("tokenizer.model",))
-        checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
         progress.check()
         from transformers import (
-            AutoTokenizer,
             KyutaiSpeechToTextFeatureExtractor,
             KyutaiSpeechToTextForConditionalGeneration,
         )
 
-        with checkpoint.loading(weights):
-            tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
-            extractor = KyutaiSpeechToTextFeatureExtractor.from_pretrained(weights, local_files_only=True)
+        tokenizer = checkpoint.load_tokenizer(weights, ("tokenizer.json",), ("tokenizer.model",))
+        extractor = checkpoint.load_extractor(weights, KyutaiSpeechToTextFeatureExtractor)
         progress.check()
         model = checkpoint.load_model(KyutaiSpeechToTextForConditionalGeneration, weights, placement)
         if extractor.sampling_rate != model.config.codec_config.sampling_rate:

@@ -88,14 +88,11 @@ class Phi4Multimodal(Talking[_Loaded]):
         if found.model_type != MODEL_TYPE:
             raise checkpoint.foreign(found, "a Phi-4-multimodal checkpoint with native weights")
         weights = checkpoint.read(weights, FAMILY, (ADAPTER_FOLDER,)).folder
-        checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",), ("vocab.json", "merges.txt"))
-        checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
         progress.check()
-        from transformers import AutoFeatureExtractor, AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM
 
-        with checkpoint.loading(weights):
-            tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
-            extractor = AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+        tokenizer = checkpoint.load_tokenizer(weights)
+        extractor = checkpoint.load_extractor(weights)
         progress.check()
         # Not flash attention: it would get the encoder's four-dimensional position bias, which it does not take.
         model = checkpoint.load_model(AutoModelForCausalLM, weights, placement, attn_implementation="sdpa")

@@ -85,14 +85,11 @@ class Qwen2Audio(Talking[_Loaded]):
         if found.model_type != MODEL_TYPE:
             raise checkpoint.foreign(found, "a Qwen2-Audio checkpoint")
         weights = found.folder
-        checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",), ("vocab.json", "merges.txt"))
-        checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
         progress.check()
-        from transformers import AutoTokenizer, Qwen2AudioForConditionalGeneration, WhisperFeatureExtractor
+        from transformers import Qwen2AudioForConditionalGeneration, WhisperFeatureExtractor
 
-        with checkpoint.loading(weights):
-            tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
-            extractor = WhisperFeatureExtractor.from_pretrained(weights, local_files_only=True)
+        tokenizer = checkpoint.load_tokenizer(weights)
+        extractor = checkpoint.load_extractor(weights, WhisperFeatureExtractor)
         progress.check()
         model = checkpoint.load_model(Qwen2AudioForConditionalGeneration, weights, placement, attn_implementation="sdpa")
         self._loaded = _describe(weights, model, extractor, tokenizer)

@@ -74,7 +74,7 @@ class Transducer(Holding[_Loaded]):
         found = checkpoint.read_of(weights, self._spec.family)
         weights = found.folder
         checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",))
-        checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
+        checkpoint.require_extractor(weights)
         progress.check()
         from transformers import AutoModelForRNNT, AutoModelForTDT, AutoProcessor
 

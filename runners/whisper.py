@@ -102,14 +102,11 @@ class Whisper(Holding[_Loaded]):
         if checkpoint.family_of(found) != "whisper":
             raise checkpoint.foreign(found, "a Whisper checkpoint for transformers")
         weights = found.folder
-        checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",), ("vocab.json", "merges.txt"))
-        checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
         progress.check()
-        from transformers import AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
+        from transformers import WhisperForConditionalGeneration
 
-        with checkpoint.loading(weights):
-            tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
-            extractor = AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+        tokenizer = checkpoint.load_tokenizer(weights)
+        extractor = checkpoint.load_extractor(weights)
         progress.check()
         model = checkpoint.load_model(WhisperForConditionalGeneration, weights, placement, attn_implementation="sdpa")
         self._loaded = _describe(weights, model, extractor, tokenizer, placement)

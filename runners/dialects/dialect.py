@@ -66,12 +66,8 @@ class Templated:
     """The token of a piece of audio, as the template writes it."""
 
     def __init__(self, weights: Path) -> None:
-        checkpoint.require_files(weights, "tokenizer", ("tokenizer.json",), ("vocab.json", "merges.txt"))
-        from transformers import AutoTokenizer
-
         self._weights = weights
-        with checkpoint.loading(weights):
-            self.tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+        self.tokenizer = checkpoint.load_tokenizer(weights)
         self._template = chat_template.read(weights)
         known = self.tokenizer.get_added_vocab()
         if self.audio_text not in known:
@@ -172,13 +168,6 @@ class Templated:
                 "Fetch the checkpoint again.",
             )
         return held
-
-    def _extractor(self) -> Any:
-        checkpoint.require_files(self._weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
-        from transformers import AutoFeatureExtractor
-
-        with checkpoint.loading(self._weights):
-            return AutoFeatureExtractor.from_pretrained(self._weights, local_files_only=True, trust_remote_code=False)
 
 
 def at_least(samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from runners.base import SAMPLE_RATE, TranscribeOptions
 from runners.dialects.dialect import AUDIO_HERE, Templated, at_least
+from runners.networks import checkpoint
 
 
 class GlmAsr(Templated):
@@ -24,7 +25,7 @@ class GlmAsr(Templated):
 
     def __init__(self, weights: Path) -> None:
         super().__init__(weights)
-        self._features = self._extractor()
+        self._features = checkpoint.load_extractor(weights)
 
     def inputs(self, samples: NDArray[np.float32], options: TranscribeOptions) -> dict[str, Any]:
         made = self._features(

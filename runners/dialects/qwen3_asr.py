@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from runners.base import SAMPLE_RATE, TranscribeOptions
 from runners.dialects.dialect import AUDIO_HERE, Templated
+from runners.networks import checkpoint
 from runners.networks.piecewise import Piece
 
 
@@ -30,7 +31,7 @@ class Qwen3Asr(Templated):
 
     def __init__(self, weights: Path) -> None:
         super().__init__(weights)
-        self._features = self._extractor()
+        self._features = checkpoint.load_extractor(weights)
 
     def inputs(self, samples: NDArray[np.float32], options: TranscribeOptions) -> dict[str, Any]:
         made = self._features(

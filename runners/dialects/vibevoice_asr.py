@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from runners.base import SAMPLE_RATE, Segment, TranscribeOptions
 from runners.dialects.dialect import AUDIO_HERE, MOST_TOKENS_BESIDES, Templated
+from runners.networks import checkpoint
 from runners.networks.piecewise import Piece
 
 
@@ -27,7 +28,7 @@ class VibeVoiceAsr(Templated):
 
     def __init__(self, weights: Path) -> None:
         super().__init__(weights)
-        self._features = self._extractor()
+        self._features = checkpoint.load_extractor(weights)
 
     def inputs(self, samples: NDArray[np.float32], options: TranscribeOptions) -> dict[str, Any]:
         import soxr

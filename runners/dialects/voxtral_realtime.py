@@ -36,11 +36,7 @@ class VoxtralRealtime:
         self._weights = weights
         self._tokens = Tekken(weights)
         heard = self._tokens.audio
-        checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
-        from transformers import AutoFeatureExtractor
-
-        with checkpoint.loading(weights):
-            self._features = AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+        self._features = checkpoint.load_extractor(weights)
         rate = self._number(heard, "frame_rate", FRAMES_PER_SECOND)
         self._samples = round(SAMPLE_RATE / rate)
         self._delay = round(self._number(heard, "transcription_delay_ms", DELAY_MILLISECONDS) / 1000 * rate)

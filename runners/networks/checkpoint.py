@@ -25,6 +25,9 @@ SPREAD_RESERVE_BYTES = 1_200_000_000
 """What each of several accelerators keeps free beside the weights, at the least: its context (0.5 GB), activations and
 its layers' part of the key-value cache."""
 
+_BYTE_LEVEL_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+"""Either of them is a byte-level tokenizer."""
+
 _TRAINING_ONLY = ("masked_spec_embed",)
 """Weights used in training alone; several published wav2vec2 checkpoints lack them."""
 
@@ -94,6 +97,43 @@ def require_files(weights: Path, what: str, *choices: tuple[str, ...]) -> None:
     if not any(all((weights / name).is_file() for name in names) for names in choices):
         wanted = ", or ".join(" and ".join(names) for names in choices)
         raise ModelLoadError(f"{weights} has no {what} ({wanted}).", "Fetch the checkpoint's other files too.")
+
+
+def require_extractor(weights: Path) -> None:
+    """Refuse a folder that does not say how samples become features.
+
+    Raises:
+        ModelLoadError: it does not.
+    """
+    require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
+
+
+def load_tokenizer(weights: Path, *choices: tuple[str, ...]) -> Any:
+    """Load the folder's tokenizer; ``choices`` of files that can be one, for others than byte-level ones.
+
+    Raises:
+        ModelLoadError: it is missing or damaged.
+    """
+    require_files(weights, "tokenizer", *(choices or _BYTE_LEVEL_FILES))
+    from transformers import AutoTokenizer
+
+    with loading(weights):
+        return AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+
+
+def load_extractor(weights: Path, kind: Any = None) -> Any:
+    """Load the folder's feature extractor; ``kind`` is its class in transformers, None for the one that its file names.
+
+    Raises:
+        ModelLoadError: it is missing or damaged.
+    """
+    require_extractor(weights)
+    from transformers import AutoFeatureExtractor
+
+    with loading(weights):
+        if kind is not None:
+            return kind.from_pretrained(weights, local_files_only=True)
+        return AutoFeatureExtractor.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
 
 
 def require_sample_rate(weights: Path, extractor: Any) -> None:

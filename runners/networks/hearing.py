@@ -65,7 +65,7 @@ def load(
         ModelLoadError: it is damaged or incomplete.
         OutOfMemory: the model does not fit.
     """
-    checkpoint.require_files(weights, "feature extractor", ("preprocessor_config.json",), ("processor_config.json",))
+    checkpoint.require_extractor(weights)
     progress.check()
     from transformers import AutoTokenizer
 
@@ -75,7 +75,7 @@ def load(
             if tokenizer is not None
             else AutoTokenizer.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
         )
-        ears = extractor.from_pretrained(weights, local_files_only=True)
+    ears = checkpoint.load_extractor(weights, extractor)
     progress.check()
     network = checkpoint.load_model(model, weights, placement)
     # Vocabularies are large: logits of the last place are all that an answer needs, not those of the whole prompt.
