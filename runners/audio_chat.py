@@ -35,11 +35,6 @@ from runners.networks.languages import language_name
 TRANSLATE = "Translate the speech into {}. Write down the translation and nothing else."
 SPOKEN = "\n\nThe speech is in {}."
 """Added to a prompt where the language is known: the families have no other place for it."""
-MOST_TOKENS_PER_SECOND = 20
-"""Fast speech has some 7 syllables a second, of one or two tokens; it may be asked for with its translation."""
-MOST_TOKENS_BESIDES = 64
-MOST_TOKENS_TOLD = 1024
-"""Of a text whose length does not follow from the clip's, such as a summary."""
 
 
 Load = Callable[[Path, Placement, Progress], Hearing]
@@ -98,9 +93,6 @@ class AudioChat(Talking[Hearing]):
             cut_at_pauses(samples, longest),
             follows_speech=follows_speech,
             wire=partial(_asked, hearing, options),
-            most_tokens=lambda seconds: (
-                MOST_TOKENS_BESIDES + round(MOST_TOKENS_PER_SECOND * seconds) if follows_speech else MOST_TOKENS_TOLD
-            ),
             progress=progress,
             cleaned=hearing.cleaned if is_plain else str,
         )

@@ -48,10 +48,6 @@ SYSTEM = "You are a helpful assistant."
 LONGEST_TRANSCRIBED_SECONDS = 40.0
 LONGEST_PROMPT_SECONDS = 1800.0
 """The model card suggests at most so much audio for transcription, and for a summary."""
-TOKENS_PER_SECOND = 20
-"""Most tokens written for a second of speech: twice the fastest (some 10, Japanese), for a transcript with its translation."""
-MOST_TOKENS = 1024
-"""Most tokens of a text whose length does not follow from the clip's, such as a summary."""
 FEATURE_FRAMES = 3000
 """Frames (10 ms) whose features are computed at once: 30 s. All at once, half an hour would take gigabytes."""
 MOST_DEVIATION = 0.2
@@ -126,7 +122,6 @@ class Phi4Multimodal(Talking[_Loaded]):
             audio.cut_at_pauses(samples, longest),
             follows_speech=follows_speech,
             wire=lambda piece: self._wire(loaded, piece, turns),
-            most_tokens=lambda seconds: 64 + round(TOKENS_PER_SECOND * seconds) if follows_speech else MOST_TOKENS,
             progress=progress,
         )
         return replace(told, language=options.language, notes=(*told.notes, *loaded.notes))

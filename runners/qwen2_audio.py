@@ -45,11 +45,6 @@ SHORTEST_WINDOW_SECONDS = 0.1
 """Less than four audio tokens would be one token or none; a shorter window is filled up with silence."""
 LONGEST_PROMPT_SECONDS = 240.0
 """6,000 tokens of the published context of 8,192: the rest is for what is said about it."""
-MOST_TOKENS_PER_SECOND = 20
-"""Fast speech has some 7 syllables a second, of one or two tokens; it may be asked for with its translation."""
-MOST_TOKENS_BESIDES = 64
-MOST_TOKENS_TOLD = 1024
-"""Of a text whose length does not follow from the clip's, such as a summary."""
 
 _START, _END, _END_OF_TEXT = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 _AUDIO, _AUDIO_START, _AUDIO_END = "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"
@@ -118,9 +113,6 @@ class Qwen2Audio(Talking[_Loaded]):
             cut_at_pauses(whole_clip, longest),
             follows_speech=follows_speech,
             wire=lambda piece: _wire(loaded, piece, (Turn("user", wording),)),
-            most_tokens=lambda seconds: (
-                MOST_TOKENS_BESIDES + round(MOST_TOKENS_PER_SECOND * seconds) if follows_speech else MOST_TOKENS_TOLD
-            ),
             progress=progress,
         )
 

@@ -39,6 +39,7 @@ from runners.base import (
     Usage,
     check_turns,
 )
+from runners.networks.answer_length import most_tokens
 from runners.networks.piecewise import Piece, hear_in_pieces
 from runners.prompts import neutralised
 from runners.remote.connection import Connection, Send
@@ -49,10 +50,6 @@ from runners.remote.told import Telling
 PLAIN_PROMPT = "Transcribe the audio clip into text."
 SHORTEST_SECONDS = 0.2
 """Shorter clips get silence behind them: OpenAI's service refuses less than 0.1 s."""
-MOST_TOKENS_PER_SECOND = 20
-"""Of an answer that follows the speech: twice the fastest (some 10, Japanese)."""
-MOST_TOKENS = 1024
-"""Of an answer whose length does not follow from the clip's, such as a summary."""
 
 _FORMS: tuple[dict[str, Any], ...] = (
     {"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]},
@@ -209,10 +206,9 @@ class Served:
         """One request of the chat route that tells the model what to do with a piece of the clip."""
         prompt = options.prompt
         follows_speech = prompt is None or prompt.is_word_for_word
-        seconds = len(samples) / SAMPLE_RATE
-        most_tokens = 64 + round(MOST_TOKENS_PER_SECOND * seconds) if follows_speech else MOST_TOKENS
+        limit = most_tokens(len(samples) / SAMPLE_RATE, follows_speech=follows_speech)
         turns = (Turn("user", PLAIN_PROMPT if prompt is None else prompt.text),)
-        answering = self._answered(connection, samples, turns, ChatOptions("", most_tokens=most_tokens), progress)
+        answering = self._answered(connection, samples, turns, ChatOptions("", most_tokens=limit), progress)
         text = ""
         while True:
             try:
@@ -221,7 +217,7 @@ class Served:
                 telling: Telling = end.value
                 break
             tell(text)
-        endings: dict[Ended, tuple[str, ...]] = {"limit": (f"it was stopped after {most_tokens} tokens",)}
+        endings: dict[Ended, tuple[str, ...]] = {"limit": (f"it was stopped after {limit} tokens",)}
         return Piece(text, language=options.language, notes=(*telling.notes(), *endings.get(telling.ended, ())))
 
     def _answered(

@@ -315,7 +315,7 @@ def test_a_language_is_told_and_a_translation_asked_for(each: Loaded) -> None:
 def test_a_long_clip_is_transcribed_piece_by_piece_and_asked_about_as_a_whole(
     each: Loaded, windows: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runners.audio_chat.MOST_TOKENS_PER_SECOND", 0)  # as brief as answers may be
+    monkeypatch.setattr("runners.networks.answer_length.MOST_TOKENS_PER_SECOND", 0)  # as brief as answers may be
     clip = pausing(70, at=(25, 50))
     watcher = Watcher(cancel_at=40)
     if each.hearing.longest_transcribed_seconds > 70:

@@ -200,7 +200,7 @@ def test_silence_is_not_made_into_words(runner: Phi4Multimodal) -> None:
 
 
 def test_a_limit_that_was_met_is_said(runner: Phi4Multimodal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runners.phi4_multimodal.MOST_TOKENS", 1)
+    monkeypatch.setattr("runners.networks.answer_length.MOST_TOKENS_TOLD", 1)
     monkeypatch.setattr("runners.phi4_multimodal.LONGEST_PROMPT_SECONDS", 10)
     said = heard(runner, babble(15), Prompt("summary", "summarization", "Summarise."))
     assert said.notes[0] == "cut at pauses into 2 pieces, each of which was answered alone"

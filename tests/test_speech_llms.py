@@ -27,9 +27,8 @@ from runners.base import (
     UnsupportedOption,
 )
 from runners.catalogue.names import spec_for
-from runners.dialects import dialect
 from runners.dialects.dialect import Dialect, Templated
-from runners.networks import checkpoint, piecewise
+from runners.networks import answer_length, checkpoint, piecewise
 from runners.speech_llms import _DIALECTS, SpeechLlm
 from tests import tiny_speech_llms as tiny
 from tests.sounds import babble
@@ -416,8 +415,8 @@ def test_the_text_so_far_is_told_while_it_is_written(get: Get, monkeypatch: pyte
 
 
 def test_an_answer_without_an_end_is_flagged(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialect, "MOST_TOKENS_BESIDES", 2)
-    monkeypatch.setattr(dialect, "MOST_TOKENS_PER_SECOND", 0)
+    monkeypatch.setattr(answer_length, "MOST_TOKENS_BESIDES", 2)
+    monkeypatch.setattr(answer_length, "MOST_TOKENS_PER_SECOND", 0)
     assert "ended at the most tokens it may have, not by itself" in get("granite-speech").hear().notes
 
 

@@ -18,13 +18,8 @@ from numpy.typing import NDArray
 
 from runners.base import ModelLoadError, TranscribeOptions
 from runners.networks import chat_template, checkpoint, tokens
+from runners.networks.answer_length import most_tokens
 from runners.networks.piecewise import Piece
-
-MOST_TOKENS_PER_SECOND = 20
-"""Fast speech has some 7 syllables a second, of one or two tokens."""
-MOST_TOKENS_BESIDES = 64
-MOST_TOKENS_TOLD = 1024
-"""Of a text whose length does not follow from the clip's, such as a summary."""
 
 WORDS_HERE = "\ue000words\ue001"
 """Stands in a template for somebody's words until they are put in; it is no text that a template would write."""
@@ -86,7 +81,7 @@ class Templated:
 
     def limits(self, seconds: float, options: TranscribeOptions) -> dict[str, Any]:
         follows = options.prompt is None or options.prompt.is_word_for_word
-        most = MOST_TOKENS_BESIDES + round(MOST_TOKENS_PER_SECOND * seconds) if follows else MOST_TOKENS_TOLD
+        most = most_tokens(seconds, follows_speech=follows)
         return {"max_new_tokens": most, "do_sample": False, "num_beams": 1}
 
     def read(self, ids: Sequence[int], seconds: float, is_whole: bool = True) -> Piece:

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.base import SAMPLE_RATE, Segment, TranscribeOptions
-from runners.dialects.dialect import AUDIO_HERE, MOST_TOKENS_BESIDES, Templated
+from runners.dialects.dialect import AUDIO_HERE, Templated
 from runners.networks import checkpoint
+from runners.networks.answer_length import MOST_TOKENS_BESIDES
 from runners.networks.piecewise import Piece
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from runners.audio import is_silent
 from runners.base import SAMPLE_RATE, Progress, Segment, Transcript
 from runners.networks import generation
+from runners.networks.answer_length import most_tokens
 
 
 def tell(
@@ -20,7 +21,6 @@ def tell(
     *,
     follows_speech: bool,
     wire: Callable[[NDArray[np.float32]], generation.Wire],
-    most_tokens: Callable[[float], int],
     progress: Progress,
     cleaned: Callable[[str], str] = str,
 ) -> Transcript:
@@ -32,7 +32,6 @@ def tell(
         follows_speech: a transcript or translation is asked for, not something about the clip as a whole: silence is
             left out, and pieces are joined as sentences rather than as paragraphs.
         wire: the prompt for a piece, samples of shape (n,).
-        most_tokens: how many tokens the answer for so many seconds may have.
         cleaned: takes out of an answer what the family frames it with.
 
     Returns:
@@ -54,8 +53,9 @@ def tell(
         if follows_speech and is_silent(piece):  # a network that chats makes words up for it
             notes.append(f"nothing but digital silence {generation.span(begin, end)}: left out")
             continue
+        limit = most_tokens(end - begin, follows_speech=follows_speech)
         whole = partial(generation.joined, text, not follows_speech)
-        said, ended = generation.write(network, wire(piece), most_tokens(end - begin), progress, whole)
+        said, ended = generation.write(network, wire(piece), limit, progress, whole)
         said = cleaned(said)
         ending = generation.endings(ended)
         if ending:
