@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from runners.base import Dtype, RunnerSpec
@@ -164,52 +165,43 @@ def _gemma(
 
 
 ROWS: tuple[RunnerSpec, ...] = (
-    RunnerSpec(
-        family="phi4-multimodal",
-        label="Phi-4-multimodal",
+    replace(
+        _chat(
+            "phi4-multimodal",
+            "microsoft/Phi-4-multimodal-instruct",
+            "Phi-4-multimodal",
+            5574,  # with its adapter for pictures, which is not fetched
+            # In bfloat16: language model 3.836, audio encoder 0.466, vision encoder 0.442 and speech adapter 0.461 billion.
+            10_430,
+            "MIT",
+            ("en", "zh", "de", "fr", "it", "ja", "es", "pt"),
+            is_default=True,
+            longest_prompt_seconds=1800,
+            longest_transcribed_seconds=40,
+            audio_tokens_per_second=12.5,
+        ),
         target="runners.phi4_multimodal:Phi4Multimodal",
-        model="microsoft/Phi-4-multimodal-instruct",
         revision="refs/pr/70",  # its main branch holds a form that runs code of its own
-        is_default=True,
-        parameters=5_574_000_000,  # with its adapter for pictures, which is not fetched
-        languages=("en", "zh", "de", "fr", "it", "ja", "es", "pt"),
-        license="MIT",
         requires=("transformers", "torch", "peft>=0.20", "accelerate"),  # transformers 5.23 refuses an older peft
-        # In bfloat16: language model 3.836, audio encoder 0.466, vision encoder 0.442 and speech adapter 0.461 billion.
-        size_bytes=10_430 * MB,
-        dtypes=TORCH_QUANTISED,
-        devices=TORCH_DEVICES,
-        has_segment_times=True,
-        takes_prompt=True,
-        can_chat=True,
-        longest_prompt_seconds=1800,
-        longest_transcribed_seconds=40,
-        audio_tokens_per_second=12.5,
         folders=("speech-lora",),
-        can_be_spread=True,
-        tested="tiny checkpoint",
+        can_choose_language=False,
     ),
-    RunnerSpec(
-        family="qwen2-audio",
-        label="Qwen2-Audio 7B",
+    replace(
+        _chat(
+            "qwen2-audio",
+            "Qwen/Qwen2-Audio-7B-Instruct",
+            "Qwen2-Audio 7B",
+            8397,
+            16_800,
+            "Apache-2.0",
+            ("en", "zh", "yue", "fr", "it", "es", "de", "ja"),
+            is_default=True,
+            longest_prompt_seconds=240,
+            longest_transcribed_seconds=30,
+            audio_tokens_per_second=25,
+        ),
         target="runners.qwen2_audio:Qwen2Audio",
-        model="Qwen/Qwen2-Audio-7B-Instruct",
-        is_default=True,
-        parameters=8_397_000_000,
-        languages=("en", "zh", "yue", "fr", "it", "es", "de", "ja"),
-        license="Apache-2.0",
-        requires=("transformers", "torch", "accelerate"),
-        size_bytes=16_800 * MB,
-        dtypes=TORCH_QUANTISED,
-        devices=TORCH_DEVICES,
-        has_segment_times=True,
-        takes_prompt=True,
-        can_chat=True,
-        longest_prompt_seconds=240,
-        longest_transcribed_seconds=30,
-        audio_tokens_per_second=25,
-        can_be_spread=True,
-        tested="tiny checkpoint",
+        can_choose_language=False,
     ),
     _voxtral("mistralai/Voxtral-Mini-3B-2507", "Voxtral Mini 3B", 4676, 9352),
     _voxtral("mistralai/Voxtral-Small-24B-2507", "Voxtral Small 24B", 24_261, 48_522),
