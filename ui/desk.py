@@ -24,6 +24,7 @@ from comparisons.history.rows import NotKept
 from comparisons.history.store import History
 from comparisons.normalise import Normaliser
 from comparisons.reference import Reference
+from comparisons.reviews.store import Reviews
 from comparisons.run import Cancels, Comparing, RunsContenders
 from comparisons.score import Metric
 from runners import audio
@@ -77,6 +78,8 @@ class Desk:
         self.settings = settings
         self.history = History(settings.history_folder, keeps_audio=settings.keep_audio) if settings.history else None
         """Where finished comparisons are kept; None if they are not."""
+        self.reviews = Reviews(self.history) if self.history is not None else None
+        """The blind reviews of what is kept; None without a history."""
         self.lookout = lookout
         self.conversations = Conversations(pool, self.clip, show_logs=settings.show_logs)
         self._templates = Templates.of(settings)

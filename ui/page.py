@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from comparisons.links import Links
 from runners.pool import Pool
@@ -25,6 +26,7 @@ from ui.lookout import Lookout
 from ui.models_tab import models_tab
 from ui.people import Visits, accounts, signs_in_with_hugging_face
 from ui.prompts_panel import own_prompts, prompts_panel
+from ui.review_pages import review_pages
 from ui.samples import samples
 from ui.shared import shared
 from ui.theme import style_sheet, theme
@@ -94,7 +96,7 @@ def launch(desk: Desk) -> gr.Blocks:
         auth=auth,
         app_kwargs={
             "middleware": [Middleware(Visits, settings=settings)],
-            "routes": [*shared(Links(desk.history))] if desk.history is not None else [],
+            "routes": _doors(desk),
         },
         prevent_thread_lock=True,
         max_file_size=int(settings.max_file_mb * 1e6),
@@ -106,6 +108,13 @@ def launch(desk: Desk) -> gr.Blocks:
         favicon_path=str(Path(__file__).parent / "assets" / "earshot.svg"),
     )
     return page
+
+
+def _doors(desk: Desk) -> list[BaseRoute]:
+    """What is reached beside the page: without a history there is nothing to show."""
+    shown = [*shared(Links(desk.history))] if desk.history is not None else []
+    judged = [*review_pages(desk.reviews)] if desk.reviews is not None else []
+    return [*shown, *judged]
 
 
 def serve(settings: Settings) -> NoReturn:
