@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import logging
 import os
 import re
@@ -19,10 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from comparisons import made_with, outlay, report
+from comparisons import made_with, outlay
 from comparisons.bar import Bar
 from comparisons.beyond.measures import key_terms_in
 from comparisons.compare import Comparison, begin, fold
+from comparisons.exports import FORMS, Extras, File, NothingToExport, exported, json_line
 from comparisons.history.database import HistoryError
 from comparisons.history.kept import LOCAL
 from comparisons.history.store import History
@@ -31,6 +31,7 @@ from comparisons.reference import Reference, read_references, text_of
 from comparisons.references.manifests import entries
 from comparisons.run import Cancels, Comparing
 from comparisons.score import METRICS, Metric, choose_metric
+from comparisons.sound import Sound, small
 from runners.base import Clip, Contender, PromptError, RunnerError
 from runners.catalogue.contenders import contender_for, unused
 from runners.catalogue.names import spec_for
@@ -60,10 +61,8 @@ A reference file is plain text, captions (.srt, .vtt), a transcript with segment
 (.json, .jsonl; NeMo's keys are known) in which each clip finds its own reference by its file name.
 
 formats:
-  table   for people; several clips are followed by counts pooled over all, with who differs by more than chance
-  json    one JSON object a clip, one a line, each printed as soon as its clip is done
-  csv     a row for each clip and contender
-  html    one file that needs nothing else
+{formats}
+Captions are written where a system says when its words or phrases were said; several files go into the folder --output.
 
 exit codes:
   0    at least one contender ran
@@ -71,6 +70,10 @@ exit codes:
   3    every contender was skipped
   130  interrupted with Ctrl-C; what had finished is printed
 """
+
+
+FORMATS = ("table", "json", "csv", "markdown", "html", "srt", "vtt")
+"""Out of ``comparisons.exports.FORMS``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,8 +100,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(plain(f"{error} {error.fix or ''}".rstrip()))
     if wanted.output is not None and not wanted.output.parent.is_dir():
         parser.error(f"--output: there is no folder {wanted.output.parent}")
-    if wanted.output is not None and not _writable(wanted.output):
+    captions = FORMS[wanted.format].caption is not None
+    several = captions and len(wanted.clips) * len(contenders) > 1
+    if several and (wanted.output is None or (wanted.output.exists() and not wanted.output.is_dir())):
+        parser.error(f"--format {wanted.format} writes a file for each clip and contender: name a folder with --output")
+    if wanted.output is not None and not _writable(wanted.output, may_be_folder=captions):
         parser.error(f"--output: {wanted.output} cannot be written")
+    if wanted.format != "html" and (wanted.title is not None or wanted.notes or wanted.no_sound):
+        parser.error("--title, --notes and --no-sound are of the report: add --format html, or leave them out")
     try:
         with results() as out:
             return _run(wanted, settings, contenders, references, out)
@@ -110,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m comparisons",
         description="Let several speech-to-text systems hear the same clips, and compare what they say.",
-        epilog=EPILOG,
+        epilog=EPILOG.format(formats="".join(f"  {name:<10}{FORMS[name].says}\n" for name in FORMATS)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("clips", nargs="+", metavar="CLIP", type=Path, help="audio or video file")
@@ -157,8 +166,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--key-terms-file", type=Path, metavar="F", help="a text file of them, one a line or with commas")
     parser.add_argument("--repeat", metavar="N", type=_positive, default=1, help="timed runs of each system; default: 1")
-    parser.add_argument("--format", choices=("table", "json", "csv", "html"), default="table", help="default: table")
-    parser.add_argument("--output", type=Path, metavar="F", help="write the results into a file instead")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
+    parser.add_argument("--output", type=Path, metavar="F", help="write the results into a file instead; captions: a folder")
+    parser.add_argument("--title", metavar="T", help="of the report (--format html); default: the clip's name")
+    parser.add_argument("--notes", metavar="T", default="", help="what is to stand above the report")
+    parser.add_argument("--no-sound", action="store_true", help="leave the sound out of the report")
     return parser
 
 
@@ -268,9 +280,9 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _writable(path: Path) -> bool:
-    """Whether a file can be written there, as far as can be told before the work is done."""
-    return not path.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK)
+def _writable(path: Path, *, may_be_folder: bool) -> bool:
+    """Whether a file can be written there, or into it, as far as can be told before the work is done."""
+    return (may_be_folder or not path.is_dir()) and os.access(path if path.exists() else path.parent, os.W_OK)
 
 
 def _run(
@@ -281,8 +293,10 @@ def _run(
     out: TextIO,
 ) -> int:
     finished: list[Comparison] = []
+    sounds: list[Sound | None] = []
     counted, metric = _counted(wanted, references.values())
     interrupted = False
+    several = FORMS[wanted.format].caption is not None and len(wanted.clips) * len(contenders) > 1
     stream = wanted.format == "json" and wanted.output is None
     shown = sys.stderr.isatty() and (out.isatty() or wanted.output is not None)
     with contextlib.ExitStack() as stack:
@@ -324,25 +338,23 @@ def _run(
                     for event in _events(comparing, GRACE_SECONDS):
                         comparison = fold(comparison, event)
             finished.append(comparison)
+            sounds.append(_sound(clip, progress.say) if wanted.format == "html" and not wanted.no_sound else None)
             if comparison.finished and history is not None:
                 _keep(comparison, clip, history, progress.say)
             if stream:
-                print(_json(comparison), file=out, flush=True)
+                print(json_line(comparison), file=out, flush=True)
             if interrupted:
                 break
     if finished and not stream:
-        text = _WRITERS[wanted.format](finished)
-        if wanted.output is None:
-            out.write(text)
-            out.flush()
-        else:
-            try:
-                wanted.output.write_text(text, encoding="utf-8", errors="backslashreplace")
-            except OSError as error:
-                sys.stderr.write(f"{wanted.output} could not be written, so here are the results: {error.strerror}\n")
-                out.write(text)  # they may have taken hours
-                out.flush()
-                return WRONG_USAGE
+        try:
+            made = exported(wanted.format, finished, extras=Extras(sounds, wanted.title, wanted.notes))
+        except NothingToExport as why:
+            sys.stderr.write(plain(str(why)) + "\n")
+            return INTERRUPTED if interrupted else WRONG_USAGE
+        for why_not in made.left_out:
+            sys.stderr.write(plain(why_not) + "\n")
+        if not _written(made.files, several, wanted.output, out):
+            return WRONG_USAGE
     if interrupted:
         return INTERRUPTED
     if not finished:
@@ -356,6 +368,36 @@ def _say_outlay(pool: Pool, settings: Settings, contenders: Sequence[Contender],
     said = outlay.line(estimate([(each.spec, availability(each.spec, room, settings)) for each in contenders]))
     if said is not None:
         say(said)
+
+
+def _sound(clip: Clip, say: Callable[[str], None]) -> Sound | None:
+    try:
+        return small(clip)
+    except RunnerError as error:
+        say(f"{clip.source}: the report is without its sound: {error} {error.fix or ''}".rstrip())
+        return None
+
+
+def _written(files: Sequence[File], many: bool, output: Path | None, out: TextIO) -> bool:
+    """Write the results into a file or a folder, or out where neither is named; whether they are where they should be.
+
+    Args:
+        many: there may be several files, so that a folder is meant.
+    """
+    if output is not None:
+        try:
+            if many:
+                output.mkdir(exist_ok=True)
+            for file in files:
+                place = output / file.name if output.is_dir() else output
+                place.write_text(file.text, encoding="utf-8", errors="backslashreplace")
+            return True
+        except OSError as error:
+            sys.stderr.write(f"{output} could not be written, so here are the results: {error.strerror}\n")
+    for file in files:
+        out.write(file.text)  # they may have taken hours
+    out.flush()
+    return output is None
 
 
 def _decoded(path: Path, settings: Settings, reference: Reference | None, language: str | None) -> Clip:
@@ -392,22 +434,6 @@ def _keep(comparison: Comparison, clip: Clip, history: History, say: Callable[[s
         history.keep(comparison, clip, LOCAL)
     except HistoryError as error:
         say(f"The comparison could not be kept: {error}")
-
-
-def _json(comparison: Comparison) -> str:
-    return json.dumps(report.to_dict(comparison), ensure_ascii=False, allow_nan=False)
-
-
-def _json_lines(comparisons: list[Comparison]) -> str:
-    return "".join(_json(comparison) + "\n" for comparison in comparisons)
-
-
-_WRITERS: dict[str, Callable[[list[Comparison]], str]] = {
-    "table": report.to_table,
-    "json": _json_lines,
-    "csv": report.to_csv,
-    "html": report.to_html,
-}
 
 
 if __name__ == "__main__":

@@ -1,36 +1,39 @@
-"""What leaves Earshot: a comparison as plain data, CSV, a pandas frame or one HTML file (``table`` has the text).
+"""A report that travels: one HTML file that needs no network, no server and nothing else beside it.
 
-Transcripts, references, file names and error messages are untrusted in all of them: HTML is escaped, a spreadsheet gets
-no formulas, a terminal no control characters. Unknown is None (JSON null, an empty cell), never a number that could be
-mistaken for one.
+It has the sound inside, the transcripts side by side as on the page, the figures, the pictures, and how all was measured.
+Its scripts are named by their hash in its Content-Security-Policy, so that nothing else can run in it; transcripts,
+references, file names, notes and error messages are untrusted, and escaped.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+import base64
+import hashlib
 import logging
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from comparisons import align, figures, records, remarks
+from comparisons import align, colours, figures, remarks
 from comparisons.beyond import measures
-from comparisons.cells import guarded
 from comparisons.compare import Column, Comparison, Order, ordered
 from comparisons.pictures import Picture, pictures, pooled_pictures, times_picture
 from comparisons.records import agreements
 from comparisons.records import to_dict as to_dict
-from comparisons.sides.side_by_side import SideBySide, side_by_side
+from comparisons.sheets import Summary, summary
+from comparisons.sheets import to_csv as to_csv
+from comparisons.sheets import to_frame as to_frame
+from comparisons.sides.drawn import alone_script, plain, view_css, view_html
+from comparisons.sides.side_by_side import side_by_side
+from comparisons.sound import Sound, small
 from comparisons.statistics.pooling import pooled_rows as pooled_rows
 from comparisons.table import to_table as to_table
+from runners.base import Clip
 
 if TYPE_CHECKING:
     import jinja2
-    import pandas
 
 log = logging.getLogger(__name__)
 
@@ -38,81 +41,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-def to_frame(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") -> pandas.DataFrame:
-    """A row for each column, for a summary table: rates in percent, rounded as they are shown; NaN for unknown.
-
-    Text is guarded as in ``to_csv``, because a frame is copied into spreadsheets too.
-    """
-    import pandas
-
-    rows = [
-        {
-            "Clip": guarded(comparison.source),
-            "System": guarded(column.contender.label),
-            "State": figures.state_word(column.state),
-            "WER %": _rounded(score.wer, 100, 1) if score else None,
-            "CER %": _rounded(score.cer, 100, 1) if score else None,
-            "95 % from": _rounded(column.interval.low, 100, 1) if column.interval else None,
-            "95 % to": _rounded(column.interval.high, 100, 1) if column.interval else None,
-            "S": score.substitutions if score else None,
-            "I": score.insertions if score else None,
-            "D": score.deletions if score else None,
-            "N": score.reference_length if score else None,
-            "RTF": _rounded(result.rtf, 1, 3) if result else None,
-            "RTFx": _rounded(1 / result.rtf, 1, 1) if result and result.rtf else None,
-            "Seconds": _rounded(result.seconds, 1, 3) if result else None,
-            "Load seconds": _rounded(result.load_seconds, 1, 2) if result else None,
-            "Device": figures.device(result.device) if result and result.device else None,
-            "Precision": result.dtype if result else None,
-            "Memory MB": _rounded(result.peak_memory, 1e-6, 0) if result else None,
-            "Agreement %": _rounded(agreed.get(column.contender.name), 100, 1),
-            "Key terms": _kept(column) if comparison.key_terms else None,
-            "Words a minute": _rounded(column.measures.words_per_minute, 1, 0) if column.measures else None,
-            "Reference": guarded(remarks.whence(comparison)),
-            "Reason": guarded(result.error) if result else None,
-            "Notes": guarded("; ".join([*remarks.remarks(column), *_network_remark(column)])) or None,
-        }
-        for comparison in _several(comparisons)
-        for agreed in [agreements(comparison)]
-        for column in ordered(comparison, by)
-        for score, result in [(column.score, column.result)]
-    ]
-    frame = pandas.DataFrame(rows, columns=list(rows[0]) if rows else ["Clip", "System", "State"])
-    counts = [name for name in ("S", "I", "D", "N") if name in frame]
-    return frame.astype(dict.fromkeys(counts, "Int64"))
-
-
-def _network_remark(column: Column) -> list[str]:
-    is_served = column.contender.spec.server is not None and column.result is not None and column.result.rtf is not None
-    return [f"RTF {figures.NETWORK}"] if is_served else []
-
-
-def _kept(column: Column) -> str | None:
-    kept = column.measures.key_terms if column.measures else None
-    return f"{kept.kept} of {kept.of}" if kept is not None else None
-
-
-def _rounded(value: float | None, factor: float, digits: int) -> float | None:
-    return round(value * factor, digits) if value is not None and math.isfinite(value) else None
-
-
-def to_csv(comparisons: Comparison | Iterable[Comparison]) -> str:
-    """A row for each column, with the names and units of ``to_dict``; what is a list there is one cell, runs and cuts
-    separated by spaces, the others by "; ". Names that were once there stay, in their order; new ones follow.
-
-    Text that a spreadsheet would take for a formula gets an apostrophe in front.
-    """
-    out = io.StringIO()
-    writer: Any = None
-    for comparison in _several(comparisons):
-        for row in records.flat(comparison):
-            if writer is None:
-                writer = csv.DictWriter(out, list(row), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow({name: guarded(value) for name, value in row.items()})
-    return out.getvalue()
 
 
 @cache
@@ -152,50 +80,95 @@ class _Clip:
 
     comparison: Comparison
     columns: tuple[Column, ...]
-    view: SideBySide | None
-    """None if the transcripts could not be put side by side; then each stands in its column."""
+    table: Summary
+    texts: tuple[tuple[str, str], ...]
+    """Label and transcript of all that can be scored, for who has no scripts."""
+    drawn: str
+    """Of ``sides.drawn.plain``; "" if the transcripts could not be put side by side: then each stands in its column."""
+    sound: Sound | None
     pictures: tuple[Picture, ...]
     said: tuple[str, ...]
     agreements: Mapping[str, float]
     whence: str | None
+    made_with: Sequence[Mapping[str, Any]]
 
 
-def to_html(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") -> str:
-    """One HTML file that needs nothing else: light and dark, for screens of any width and for paper."""
-    several = _several(comparisons)
+def to_html(
+    comparisons: Comparison | Iterable[Comparison],
+    by: Order = "wer",
+    *,
+    title: str | None = None,
+    notes: str = "",
+    sound: Clip | Sound | Sequence[Sound | None] | None = None,
+) -> str:
+    """One HTML file that needs nothing else: light and dark, for screens of any width and for paper.
+
+    The transcripts are held against what is usual for the comparison (``sides.side_by_side.anchors``). To hold them against
+    something else takes what only Earshot has: that choice is not in the file.
+
+    Args:
+        title: None takes the clip's name.
+        notes: what its owner wrote about it.
+        sound: what is heard in it, one for each clip where there are several; None leaves it out.
+
+    Raises:
+        AudioError: the clip cannot be made small; ``comparisons.sound.small`` says why.
+    """
+    several = [comparisons] if isinstance(comparisons, Comparison) else list(comparisons)
     pooled = pooled_rows(several) if len(several) > 1 else []
+    heard = small(sound) if isinstance(sound, Clip) else sound
+    sounds = [heard] if heard is None or isinstance(heard, Sound) else list(heard)
+    sounds += [None] * (len(several) - len(sounds))
+    script = alone_script()
     return (
         environment()
         .get_template("report.html")
         .render(
-            clips=[_clip(comparison, by, is_alone=len(several) == 1) for comparison in several],
+            clips=[_clip(each, by, file, is_alone=len(several) == 1) for each, file in zip(several, sounds, strict=True)],
+            title=title or (several[0].source if len(several) == 1 else f"{len(several)} clips"),
+            notes=notes,
             pooled=pooled,
             pooled_said=remarks.said_of_all(several, pooled) if pooled else (),
             pooled_pictures=_unless_faulty(pooled_pictures, pooled) or (),
-            styles=[(TEMPLATES / name).read_text(encoding="utf-8") for name in ("tokens.css", "report.css", "columns.css")],
+            styles=[colours.by_setting(), columns_css(), view_css(), (TEMPLATES / "report.css").read_text(encoding="utf-8")],
+            view=view_html(),
+            script=script,
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         )
     )
 
 
-def _clip(comparison: Comparison, by: Order, *, is_alone: bool) -> _Clip:
+def _clip(comparison: Comparison, by: Order, sound: Sound | None, *, is_alone: bool) -> _Clip:
     """What is shown of a clip; beside others it has the one picture that cannot be pooled."""
     columns = ordered(comparison, by)
     view = _unless_faulty(side_by_side, replace(comparison, columns=columns))
     held = view if view is not None and view.kind == "reference" else None
-    drawn: tuple[Picture | None, ...] = ()
+    pictured: tuple[Picture | None, ...] = ()
     if is_alone:
-        drawn = _unless_faulty(pictures, comparison, held) or ()
+        pictured = _unless_faulty(pictures, comparison, held) or ()
     elif held is not None:
-        drawn = (_unless_faulty(times_picture, comparison, held),)
+        pictured = (_unless_faulty(times_picture, comparison, held),)
+    is_drawn = view is not None and view.passages
     return _Clip(
         comparison,
         columns,
-        view,
-        tuple(picture for picture in drawn if picture is not None),
+        summary(comparison, by),
+        tuple(_texts(columns)) if is_drawn else (),
+        (_unless_faulty(plain, view, comparison, "inside" if sound is not None else None) or "") if is_drawn and view else "",
+        sound,
+        tuple(picture for picture in pictured if picture is not None),
         remarks.said(comparison),
         agreements(comparison),
         remarks.whence(comparison),
+        to_dict(comparison).get("made_with", ()),
     )
+
+
+def _texts(columns: Iterable[Column]) -> Iterable[tuple[str, str]]:
+    for column in columns:
+        transcript = column.result.transcript if column.result is not None else None
+        if transcript is not None and column.contender.is_scored:
+            yield column.contender.label, transcript.text
 
 
 def _unless_faulty(make: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
@@ -205,7 +178,3 @@ def _unless_faulty(make: Callable[P, T], *arguments: P.args, **named: P.kwargs) 
     except Exception:
         log.exception("a part of the report could not be made")
         return None
-
-
-def _several(comparisons: Comparison | Iterable[Comparison]) -> list[Comparison]:
-    return [comparisons] if isinstance(comparisons, Comparison) else list(comparisons)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 from comparisons import align, figures, records, remarks
@@ -12,7 +11,7 @@ from comparisons.records import agreements
 from comparisons.score import Score
 from comparisons.statistics.pooling import pooled_rows
 from comparisons.statistics.uncertainty import Interval
-from runners.terminal import plain
+from runners.terminal import plain, width
 
 
 def to_table(comparisons: Comparison | Iterable[Comparison], by: Order = "wer") -> str:
@@ -149,24 +148,15 @@ def _rates(score: Score | None, interval: Interval | None, rtf: float | None, in
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
     """Rows as wide as their cells; a row of two cells has a remark, which runs on to the right."""
     full = [row for row in rows if len(row) > 2]
-    widths = [max(_width(row[column]) for row in full) for column in range(len(rows[0]))]
-    widths[0] = max(_width(row[0]) for row in rows)
+    widths = [max(width(row[column]) for row in full) for column in range(len(rows[0]))]
+    widths[0] = max(width(row[0]) for row in rows)
     lines = []
     for row in rows:
         cells = [
-            cell if len(row) == 2 and column else cell + " " * (widths[column] - _width(cell))
-            for column, cell in enumerate(row)
+            cell if len(row) == 2 and column else cell + " " * (widths[column] - width(cell)) for column, cell in enumerate(row)
         ]
         lines.append(("  " + "  ".join(cells)).rstrip())
     return "\n".join(lines) + "\n"
-
-
-def _width(text: str) -> int:
-    """Cells of a terminal: two for wide East Asian characters, none for combining marks."""
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        for character in text
-    )
 
 
 def _clean(text: str) -> str:

@@ -78,3 +78,11 @@ class StatusLine:
         self.clear()
         sys.stderr.write(plain(text) + "\n")
         sys.stderr.flush()
+
+
+def width(text: str) -> int:
+    """Cells of a terminal: two for wide East Asian characters, none for combining marks."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
+from typing import Any
+
+from comparisons.sides.drawn import alone_script
 
 
 class Page(HTMLParser):
-    """The elements and the text of a page, with a check that they nest."""
+    """The elements and the text of a page, with a check that they nest; and what its scripts are."""
 
-    VOID = frozenset({"meta", "br", "link", "img"})
+    VOID = frozenset({"meta", "br", "link", "img", "input"})
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.open: list[str] = []
         self.tags: list[str] = []
         self.text = ""
+        self.scripts: list[str] = []
         self.feed(html)
         self.close()
         assert not self.open
@@ -22,6 +27,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert not [name for name, _ in attrs if name.startswith("on")]
         self.tags.append(tag)
+        if tag == "script":
+            self.scripts.append("")
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -29,4 +36,14 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self.open and self.open[-1] == "script":
+            self.scripts[-1] += data
+        else:
+            self.text += data
+
+    @property
+    def drawn(self) -> list[dict[str, Any]]:
+        """What a report draws of each clip; there is no other script but the one that draws it."""
+        *values, script = self.scripts
+        assert script == alone_script()
+        return [json.loads(value) for value in values]

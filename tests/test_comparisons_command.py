@@ -21,16 +21,19 @@ import pytest
 from comparisons import report
 from comparisons.__main__ import main
 from comparisons.compare import Comparison, begin, fold, rescored
+from comparisons.exports import Exported, exported
 from comparisons.history.kept import LOCAL
 from comparisons.history.store import History
 from comparisons.normalise import normaliser
 from comparisons.reference import Reference, text_of
+from runners.audio import decode
 from runners.base import Clip, Contender, RunnerSpec, Transcript, TranscriptionResult
 from runners.events import Finished
 from tests import commands
 from tests.commands import LIMIT_SECONDS, ROOT
 from tests.plays import script
 from tests.sounds import tone
+from ui.take_away import taken_away
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +241,44 @@ def test_a_history_that_cannot_be_kept_costs_no_result(folder: Path) -> None:
     )
     assert (code, out.count("hello.wav")) == (0, 2)
     assert err.count("Nothing will be kept: History cannot be kept in no-history: File exists.") == 1
+
+
+def test_the_report_is_the_one_that_the_page_makes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Comparison] = []
+
+    def watched(form: str, comparisons: list[Comparison], **named: Any) -> Exported:
+        seen.extend(comparisons)
+        return exported(form, comparisons, **named)
+
+    monkeypatch.setattr("comparisons.__main__.exported", watched)
+    clip, runner, file = folder / "hello.wav", f"scripted:{folder / 'hears.json'}", tmp_path / "report.html"
+    assert main([str(clip), "--runners", runner, "--reference", "hello", "--format", "html", "--output", str(file)]) == 0
+    page = taken_away(
+        seen[0], "wer", "html", lambda: decode(clip, max_seconds=10, max_bytes=10**6, reference="hello"), tmp_path
+    )
+    assert page.path is not None
+    assert page.path.read_bytes() == file.read_bytes()
+    assert b"data:audio/mpeg;base64," in file.read_bytes()
+
+
+def test_captions_go_into_a_folder_and_who_has_no_times_is_named(folder: Path) -> None:
+    script(folder / "times.json", {"say": "hello there"}, {"words": [["hello", 0.1, 0.4, None], ["there", 0.5, 0.9, None]]})
+    both = f"scripted:./times.json,{HEARS}"
+    code, _, err = command(folder, "hello.wav", "--runners", both, "--format", "srt")
+    assert code == 2
+    assert "name a folder with --output" in err
+    code, out, err = command(folder, "hello.wav", "--runners", both, "--format", "srt", "--output", "captions")
+    assert (code, out) == (0, ""), err
+    (file,) = (folder / "captions").iterdir()
+    assert file.name == "earshot-hello.times.json.srt"
+    assert file.read_text(encoding="utf-8") == "1\n00:00:00,100 --> 00:00:01,000\nhello there\n"
+    assert "hears.json does not say when its words were said" in err
+    code, out, err = command(folder, "hello.wav", "--runners", HEARS, "--format", "vtt")
+    assert (code, out) == (2, "")
+    assert "There are no captions to write." in err
+    code, _, err = command(folder, "hello.wav", "--runners", HEARS, "--format", "csv", "--title", "Mine")
+    assert code == 2
+    assert "are of the report" in err
 
 
 def test_two_templates_of_one_system_are_two_contenders(folder: Path) -> None:

@@ -59,7 +59,7 @@ def test_several_clips_have_pooled_intervals_and_say_who_differs() -> None:
     for text in (report.to_table([long_clip(), other]), Page(report.to_html([long_clip(), other])).text):
         assert "Moonshine tiny makes fewer errors than PocketSphinx on these clips" in text
         assert f"{100 * sphinx.interval.low:.1f} to {100 * sphinx.interval.high:.1f}" in text
-    assert Page(report.to_html([long_clip(), other])).tags.count("svg") == 2 + 2  # speed and kinds of all, times of each
+    assert Page(report.to_html([long_clip(), other])).tags.count("figure") == 2 + 2  # speed and kinds of all, times of each
 
 
 def test_only_clips_that_all_were_scored_on_tell_systems_apart() -> None:

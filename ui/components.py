@@ -168,7 +168,11 @@ COMPARISON_KINDS = (
     ("copy", "tsv", "Copy", "Copy the table, for a spreadsheet"),
     ("kind", "csv", "CSV", "Download the table as CSV"),
     ("kind", "json", "JSON", "Download everything as JSON"),
-    ("kind", "html", "Report", "Download a report that opens in any browser"),
+    ("kind", "md", "Markdown", "Download the table as Markdown"),
+    ("kind", "srt", "SRT", "Download captions of each transcript that has times"),
+    ("kind", "vtt", "VTT", "Download the same as WebVTT"),
+    ("kind", "html", "Report", "Download a report with its sound, which opens in any browser without a network"),
+    ("kind", "silent", "Report, no sound", "Download the report without the sound"),
 )
 """What is done, with which text of the value; what the button is called, and what it does."""
 CONVERSATION_KINDS = (
@@ -181,9 +185,9 @@ CONVERSATION_KINDS = (
 def export_buttons(kinds: Sequence[tuple[str, str, str, str]] = COMPARISON_KINDS, elem_id: str = "es-export") -> gr.HTML:
     """Copy and download. Value: ``{"stem": name of the files, and a text for each kind}``; a kind without a text is asked for.
 
-    Event ``export`` asks: it carries ``{"kind": …, "asked": …}``, and a value with ``{"kind", "asked", "text"}`` as its
-    ``made`` answers. ``{}`` while something runs: the buttons are there, and wait. None before there is anything: they are
-    not.
+    Event ``export`` asks: it carries ``{"kind": …, "asked": …}``, and a value with ``{"asked", "name", "text", "address",
+    "said"}`` as its ``made`` answers: a text, the address of a file, or neither and why. ``{}`` while something runs: the
+    buttons are there, and wait. None before there is anything: they are not.
     """
     buttons = "".join(
         f'<button type="button" data-{does}="{kind}" title="{title}">{label}</button>' for does, kind, label, title in kinds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,15 +13,17 @@ from urllib.parse import quote
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from comparisons import report
 from comparisons.compare import Comparison, Order, ordered
+from comparisons.exports import stem
+from comparisons.sides.drawn import plain
 from comparisons.sides.side_by_side import anchors, side_by_side
 from runners.base import RunnerError
 from ui import views
 from ui.components import column_board, export_buttons
 from ui.desk import Desk, said
 from ui.folds import Fold, changes_html, fold, pictures_html
-from ui.side_by_side import plain, side_by_side_view
+from ui.side_by_side import side_by_side_view
+from ui.take_away import KINDS, taken_away
 
 log = logging.getLogger(__name__)
 
@@ -131,10 +132,15 @@ class Results:
             return gr.HTML(copy=answer)
 
         def made(event: gr.EventData, last: Seen | None) -> Any:
-            if last is None or not last.comparison.finished:
+            if last is None or not last.comparison.finished or event.kind not in KINDS:
                 return gr.skip()
-            text = exported(last.comparison, last.order, str(event.kind))
-            return {"stem": stem(last.comparison), "made": {"kind": event.kind, "asked": event.asked, "text": text}}
+            folder = Path(get_upload_folder())
+            taken = taken_away(last.comparison, last.order, event.kind, lambda: desk.clip(last.path), folder)
+            if taken.path is not None:
+                clip.temp_files.add(str(taken.path))
+            place = address(str(taken.path)) if taken.path is not None else None
+            answer = {"asked": event.asked, "name": taken.name, "text": taken.text, "address": place, "said": taken.said}
+            return {"stem": stem(last.comparison), "made": answer}
 
         for each in self.folds:
             each.wire(self.seen, quiet)
@@ -143,7 +149,7 @@ class Results:
 
 
 def beside(comparison: Comparison, order: Order, against: str | None, path: str) -> str:
-    """The transcripts side by side, as ``ui.side_by_side`` draws them; "" where none can be. Never costs the columns."""
+    """The transcripts side by side, as ``comparisons.sides.drawn`` has them; "" where none can be. Never costs the columns."""
     try:
         if against not in {each for each, _ in anchors(comparison)}:
             against = None
@@ -152,22 +158,6 @@ def beside(comparison: Comparison, order: Order, against: str | None, path: str)
     except Exception:
         log.exception("the transcripts could not be set side by side")
         return ""
-
-
-def exported(comparison: Comparison, order: Order, kind: str) -> str:
-    """The summary as text for a spreadsheet ("tsv"), "csv", "json", or a report of its own ("html"); "" for other kinds."""
-    if kind == "tsv":
-        return str(report.to_frame(comparison, order).to_csv(sep="\t", index=False))
-    if kind == "csv":
-        return report.to_csv(comparison)
-    if kind == "json":
-        return json.dumps(report.to_dict(comparison), ensure_ascii=False, indent=2)
-    return report.to_html(comparison, order) if kind == "html" else ""
-
-
-def stem(comparison: Comparison) -> str:
-    """What files that leave the page are called, without their ending."""
-    return f"earshot-{Path(comparison.source).stem}"
 
 
 def address(path: str) -> str:

@@ -9,33 +9,17 @@ from __future__ import annotations
 import gradio as gr
 
 from comparisons import report
+from comparisons.colours import DARK, LIGHT, tokens
+from comparisons.sides.drawn import view_css
 from ui.views import ASSETS
 
-LIGHT = {
-    "page": "#f7f7f5", "card": "#ffffff", "ink": "#1d1d1b", "soft": "#62625d", "line": "#e3e2dd", "edge": "#8d8c86",
-    "accent": "#2457d6", "on-accent": "#ffffff", "sub": "#8f4b00", "sub-bg": "#fdf0dc", "del": "#a8221b",
-    "del-bg": "#fbe4e2", "ins": "#075f80", "ins-bg": "#dff1f7", "ok": "#1a7340", "bad": "#a8221b",
-}  # fmt: skip
-"""Every text colour reaches 4.5:1 on every ground it is used on (WCAG 2.2, AA); ``tests/test_views.py`` checks it."""
-
-DARK = {
-    "page": "#161615", "card": "#1f1f1e", "ink": "#ecebe6", "soft": "#a5a49e", "line": "#33332f", "edge": "#77766f",
-    "accent": "#8fb0ff", "on-accent": "#10131c", "sub": "#f2b25c", "sub-bg": "#3a2a12", "del": "#ff9a90",
-    "del-bg": "#3d1d1a", "ins": "#7fd0ee", "ins-bg": "#12313c", "ok": "#6fd6a0", "bad": "#ff9a90",
-}  # fmt: skip
-
-
-SHEETS = ("earshot.css", "picker.css", "results.css", "prompts.css", "ask.css", "view.css", "models.css")
+SHEETS = ("earshot.css", "picker.css", "results.css", "prompts.css", "ask.css", "models.css")
 """Files of ``assets``, in order."""
 
 
 def style_sheet() -> str:
     """The tokens and the style sheets as one text, for ``launch(css=…)``."""
-
-    def tokens(values: dict[str, str]) -> str:
-        return "".join(f"--es-{name}:{value};" for name, value in values.items())
-
-    sheets = [report.columns_css(), *((ASSETS / name).read_text(encoding="utf-8") for name in SHEETS)]
+    sheets = [report.columns_css(), *((ASSETS / name).read_text(encoding="utf-8") for name in SHEETS), view_css()]
     return "\n".join([f":root{{{tokens(LIGHT)}}}", f".dark{{{tokens(DARK)}}}", *sheets])
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
-from comparisons import figures, report
+from comparisons import figures, report, sheets
 from comparisons.compare import Comparison, Order, ordered
 from comparisons.pictures import Picture
 from comparisons.records import agreements
@@ -42,14 +42,6 @@ MOST_CHANGES = 200
 """Of one text; a page of them says what a normaliser does."""
 AROUND = 3
 """Words before and after a change."""
-
-SUMMARY = (
-    *("State", "WER %", "CER %", "95 % from", "95 % to", "Agreement %", "Key terms"),
-    *("S", "I", "D", "N", "RTF", "RTFx", "Seconds", "Load seconds", "Device"),
-)
-"""Columns of the summary table, out of those of ``comparisons.report.to_frame``; each row is headed by its system."""
-SOMETIMES = {"95 % from", "95 % to", "Agreement %", "Key terms"}
-"""Those that are left out while they are empty."""
 
 
 def parameters(count: int) -> str:
@@ -339,22 +331,8 @@ def nothing_yet() -> str:
 
 def summary(comparison: Comparison, by: Order) -> str:
     """The table above the columns. All rows are there from the start, so that no column moves when another is done."""
-    frame = report.to_frame(comparison, by)
-    names = [name for name in SUMMARY if name not in SOMETIMES or frame[name].notna().any()]
-    rows = [
-        (row["System"], [_cell(row[name], name == "RTF" and column.contender.spec.server is not None) for name in names])
-        for row, column in zip(
-            frame.astype(object).where(frame.notna(), None).to_dict("records"), ordered(comparison, by), strict=True
-        )
-    ]
-    return _template("summary.html").render(names=names, rows=rows, normaliser=comparison.normaliser.label)
-
-
-def _cell(value: Any, with_network: bool) -> Any:
-    """A value of the table, None for none; an RTF that the way to a server is part of says so."""
-    if value is None or value != value:
-        return None
-    return f"{value} {figures.NETWORK}" if with_network else value
+    table = sheets.summary(comparison, by)
+    return _template("summary.html").render(names=table.names, rows=table.rows, normaliser=comparison.normaliser.label)
 
 
 def progress(comparison: Comparison) -> str:

@@ -178,20 +178,28 @@ def test_another_reference_normaliser_and_order_need_no_new_run(visit: Visit, cl
     expect(cell(page, "hello.json").locator("del.es-d")).to_have_count(2)
 
 
-def test_the_table_leaves_as_csv_json_and_a_report(visit: Visit, clip: Path, scripts: dict[str, str]) -> None:
+def test_results_leave_as_tables_and_as_a_report_with_or_without_sound(
+    visit: Visit, clip: Path, scripts: dict[str, str]
+) -> None:
     page = visit()
     give(page, clip, "hello there world")
     choose(page, [scripts["hello"]])
     page.click("#es-go")
     state(page, scripts["hello"], "ok")
     files = {}
-    for kind in ("csv", "json", "html"):
+    for kind in ("csv", "json", "md", "html", "silent"):
         with page.expect_download() as download:
             page.click(f"#es-export button[data-kind={kind}]")
         files[kind] = download.value.path().read_text(encoding="utf-8")
+    assert download.value.suggested_filename.endswith(".html")
     assert "hello there world" in files["csv"]
     assert json.loads(files["json"])["results"][0]["wer"] == 0
+    assert files["md"].startswith("**")
     assert files["html"].lstrip().startswith("<!doctype html>")
+    assert "data:audio/mpeg;base64," in files["html"]
+    assert "data:audio" not in files["silent"]
+    page.click("#es-export button[data-kind=srt]")
+    expect(page.locator("#es-export [role=status]")).to_contain_text("hello.json does not say when its words were said")
 
 
 def test_a_model_is_added_by_its_name_or_refused_with_what_there_is(visit: Visit, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-// The transcripts side by side, drawn from one JSON text of ui.side_by_side.plain: first what is seen, the rest when the
-// browser has time. Passages that are off the screen cost it nothing until they come near.
+// The transcripts side by side, drawn from one JSON text of comparisons.sides.drawn.plain: first what is seen, the rest when
+// the browser has time. Passages that are off the screen cost it nothing until they come near. Who shows them is the host:
+// the page (ui/assets/view.host.js), or a report (alone.js). It gives element, props, trigger, watch, addressOf, isReadOnly.
 const view = element.querySelector(".es-view");
 const rows = view.querySelector(".es-rows");
 const heads = view.querySelector(".es-heads");
@@ -47,12 +48,13 @@ const drawHeads = () => {
       head.append(" ", sign);
     }
     if (side.seed) head.append(" ", make("span", "es-seed", "the reference was made from it"));
+    heads.append(head);
+    if (isReadOnly) continue;
     const use = make("button", "es-use", "Use as reference");
     use.type = "button";
     use.dataset.name = side.name;
     use.setAttribute("aria-label", `Use the text of ${side.label} as reference`);
     head.append(use);
-    heads.append(head);
   }
 };
 
@@ -316,7 +318,8 @@ const drawLegend = () => {
     node.append(make("sub", "es-support", `2/${value.sides.length}`));
     show(node);
   }
-  show(make("span", "es-v es-lit", "being said"));
+  if (value.audio) show(make("span", "es-v es-lit", "being said"));
+  if (isReadOnly && value.label) legend.append(make("span", "es-soft", `Held against: ${value.label}.`), " ");
   if (value.kind === "majority" || value.kind === "contender") {
     legend.append(make("span", "es-soft", value.kind === "majority"
       ? "This is agreement, not accuracy: systems can agree on what was never said."
@@ -331,8 +334,8 @@ const drawControls = () => {
     return option;
   }));
   chooser.value = value.against ?? "";
-  chooser.closest("label").hidden = value.anchors.length < 2;
-  useMajority.hidden = value.kind !== "majority";
+  chooser.closest("label").hidden = isReadOnly || value.anchors.length < 2;
+  useMajority.hidden = isReadOnly || value.kind !== "majority";
   const hasPlaces = value.kind !== "none";
   view.querySelector(".es-steps").hidden = !hasPlaces;
   view.querySelector(".es-filter").hidden = !hasPlaces;
@@ -458,5 +461,11 @@ followMap(() => value?.seconds || 0, (seconds) => {
 });
 followClip(moved, say);
 followKeys(view, actions);
+// Paper has all of it.
+const drawAll = () => {
+  if (!element.isConnected) window.removeEventListener("beforeprint", drawAll);
+  else if (value) drawUpTo(value.passages.length);
+};
+window.addEventListener("beforeprint", drawAll);
 watch("value", draw);
 draw();

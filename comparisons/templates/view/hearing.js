@@ -1,19 +1,17 @@
 // Hearing the clip: from a word on, a stretch over and over, and which word is being said in each column.
-const audio = element.querySelector("audio");
+const audio = element.querySelector(".es-view audio");
 const playButton = element.querySelector(".es-play");
 const loopButton = element.querySelector(".es-loop");
 const clockFace = element.querySelector(".es-clock");
 
 const hearing = {
-  path: null, // where the clip is, below the root of the page
+  path: null, // where the clip is; the host knows the whole address
   copy: false, // this is the copy that the server made
   loop: null, // [start, end] in seconds
   wanted: null, // what to do once the clip can be played
   columns: [], // of each column, the anchor's last: {starts, ends, nodes} in order
   lit: [],
 };
-
-const addressOf = (place) => `${window.gradio_config?.root ?? ""}/${place}`;
 
 const giveClip = (path) => {
   if (path === hearing.path) return;
@@ -94,7 +92,7 @@ const followClip = (moved, told) => {
   });
   audio.addEventListener("error", () => {
     if (!hearing.path || !audio.error) return;
-    if (hearing.copy) {
+    if (hearing.copy || isReadOnly) {
       told("This browser cannot play the clip.");
       return;
     }

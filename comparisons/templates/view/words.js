@@ -6,7 +6,7 @@ const SHAPES = ["span", "u", "del", "ins", "span"].map((tag, code) => {
   node.className = ["es-v", "es-v es-s", "es-v es-d", "es-v es-i", "es-v"][code];
   return node;
 });
-// Words as ui.side_by_side sends them, a list for each field, into an array for each word.
+// Words as comparisons.sides.drawn sends them, a list for each field, into an array for each word.
 const unpacked = ([texts, codes, starts, ends, rest]) => {
   const words = texts.map((text, number) => [text, codes[number], starts[number], ends[number], null, null, null, null]);
   for (const [number, at, reference, after, support] of rest) {
@@ -16,7 +16,7 @@ const unpacked = ([texts, codes, starts, ends, rest]) => {
   return words;
 };
 
-// A value of ui.side_by_side.plain, at once where it is short, else as a promise.
+// A value of comparisons.sides.drawn.plain, at once where it is short, else as a promise.
 const read = (text) => {
   const taken = (value) => {
     value.passages = value.passages.map(([start, end, anchor, cells]) => [start, end, unpacked(anchor), cells.map(unpacked)]);

@@ -1,5 +1,6 @@
 // Single keys. They work anywhere on the page while the transcripts are on it, but never while somebody writes; who
-// speaks to their computer, or rests a hand on the keys, can keep them to the transcripts.
+// speaks to their computer, or rests a hand on the keys, can keep them to the transcripts. Where the transcripts of several
+// clips stand on one page, keys are for the one that somebody is in.
 const keysDialog = element.querySelector("dialog");
 const everywhere = keysDialog.querySelector("input");
 const KEPT_AS = "earshot-keys";
@@ -46,7 +47,8 @@ const followKeys = (view, actions) => {
     const { target } = event;
     if (target.closest?.(FIELDS)) return;
     const isInside = view.contains(target);
-    if (!isInside && (!everywhere.checked || target.closest?.("#es-audio, [role=tab], [role=slider]"))) return;
+    const isAlone = document.querySelectorAll(".es-view").length === 1;
+    if (!isInside && (!everywhere.checked || !isAlone || target.closest?.("#es-audio, [role=tab], [role=slider]"))) return;
     const isPressable = target.closest?.("button, a, summary, label");
     if (event.key === " " && (isPressable || (!isInside && target !== document.body))) return;
     if (event.key.startsWith("Arrow") && (!isInside || isPressable || target.closest("[role=slider]"))) return;
