@@ -3,9 +3,12 @@
 run          the contenders of a comparison, as events        compare      events folded into a ``Comparison``
 normalise    texts made comparable                            reference    what was really said
 align        what became of each word                         score        counts and rates from an alignment
-report       CSV, a summary frame, one HTML file              records      the same as plain data, for JSON
+report       one HTML file that travels, sound inside         records      the same as plain data, for JSON
 reading      that JSON, a comparison again                    made_with    the machine and the versions behind it
 table        the same as text, for a terminal                 remarks      what is said beside figures
+exports      every form of file, in one table                 sheets       CSV, a frame, the summary, Markdown
+cues         captions of a transcript: SubRip, WebVTT         sound        a clip as a small MP3
+colours      of page and report, light and dark
 pictures     the same, drawn (svg makes them fit any page)    figures      how figures are written
 links        read-only addresses of what is kept              anonymous    a comparison without its systems' names
 __main__     the command line (bar: its progress; outlay: what it downloads, said first)
