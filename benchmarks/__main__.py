@@ -12,7 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
-_PARTS = "scoring startup children overhead isolation memory phi4 precision runners moonshine whisper"
+_PARTS = "scoring startup children overhead isolation memory phi4 precision runners moonshine whisper history"
 PARTS = tuple(_PARTS.split())
 
 
@@ -85,6 +85,10 @@ def main() -> int:
         from benchmarks import whisper
 
         whisper.main(wanted.whisper, rounds=wanted.rounds)
+    if "history" in parts:
+        from benchmarks import history
+
+        history.main(wanted.rounds)
     return 0
 
 

@@ -205,6 +205,15 @@ def test_a_wrong_setting_is_named_and_nothing_starts(flags: list[str], names: st
     assert "Traceback" not in told.stderr
 
 
+def test_a_history_that_cannot_be_kept_is_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a letter")
+    told = _run("--history-folder", str(tmp_path / "file"), "--runners", "scripted")
+    assert told.returncode == 2
+    assert f"Earshot cannot start: History cannot be kept in {tmp_path / 'file'}" in told.stderr
+    assert "--no-history" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
 def test_a_port_in_use_is_told_plainly(served: Served) -> None:
     port = served.url.rpartition(":")[2]
     told = _run("--port", port, "--runners", "scripted")

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -182,16 +183,20 @@ from pathlib import Path
 import soundfile
 from comparisons.history.store import History
 from tests.keeping import clip, compared
-print("ready", flush=True)
+
+def say(what):
+    os.write(1, f"{what}\\n".encode())  # at once: a kill leaves no half line
+
+say("ready")
 for number, _ in enumerate(sys.stdin):
     if os.fork() == 0:  # importing all of it takes longer than being killed
-        print(os.getpid(), flush=True)
+        say(os.getpid())
         history = History(Path(sys.argv[1]))
         for turn in itertools.count():
             sound = clip(f"{number}-{turn}.wav", seed=number * 1000 + turn)
-            print(history.keep(compared(sound), sound, "user:me"), flush=True)
+            say(history.keep(compared(sound), sound, "user:me"))
     os.wait()
-    print("dead", flush=True)
+    say("dead")
 """
 
 
@@ -205,15 +210,15 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_kept(tmp_path: Path) -> Non
         try:
             assert nursery.stdin is not None
             assert nursery.stdout is not None
-            assert nursery.stdout.readline() == b"ready\n"
+            assert said(nursery) == "ready"
             for number in range(12):
                 nursery.stdin.write(b"again\n")
-                child = int(nursery.stdout.readline())
-                told = [nursery.stdout.readline().decode().strip() for _ in range(number % 3)]
+                child = int(said(nursery))
+                told = [said(nursery) for _ in range(number % 3)]
+                assert "dead" not in told
                 select.select([nursery.stdout], [], [], draw.uniform(0, 0.03))  # some way into keeping the next one
                 os.kill(child, signal.SIGKILL)
-                while (line := nursery.stdout.readline()) != b"dead\n":
-                    told.append(line.decode().strip())
+                told += iter(partial(said, nursery), "dead")
                 history = History(tmp_path)
                 whole(history, told)
                 history.close()
@@ -230,6 +235,14 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_kept(tmp_path: Path) -> Non
     with history.database.read() as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         connection.execute("INSERT INTO texts (texts, rank) VALUES ('integrity-check', 1)")
+
+
+def said(nursery: subprocess.Popen[bytes]) -> str:
+    """The next line that it prints."""
+    assert nursery.stdout is not None
+    line = nursery.stdout.readline().decode()
+    assert line.endswith("\n"), "it has ended by itself"
+    return line.strip()
 
 
 def whole(history: History, ids: list[str]) -> None:

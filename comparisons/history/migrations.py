@@ -69,7 +69,7 @@ _FIRST = (
     """CREATE VIRTUAL TABLE texts USING fts5 (
         title, source, systems, tags, notes, reference, transcripts,
         tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'",
-        prefix = '2 3'
+        prefix = '1 2 3'
     )""",
     # names: whether those who have the link see the systems' names
     """CREATE TABLE links (
