@@ -183,7 +183,9 @@ class FasterWhisper:
         import ctranslate2
         from faster_whisper import BatchedInferencePipeline
 
-        ctranslate2.set_random_seed(0)  # a window decoded again at a higher temperature must not change from run to run
+        # A window may be decoded again at a higher temperature. The seed counts for what a model draws from its first use
+        # on: the library has no way to begin anew, so a second hearing may have other words in such a window.
+        ctranslate2.set_random_seed(0)
         wanted = {"language": language, "word_timestamps": times, "vad_filter": True}
         wanted["task"] = "translate" if is_translated else "transcribe"
         if len(clip.samples) > LONG_SECONDS * SAMPLE_RATE:
