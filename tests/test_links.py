@@ -137,7 +137,9 @@ def test_without_names_no_byte_says_whose_anything_is(history: History, links: L
     history.set_notes(id, "Zephyr wins, says aeolus.", EVERYBODY)
     history.set_tags(id, ["Zephyr"], EVERYBODY)
     named, bare = (browser.get(f"/shared/{links.make(id, EVERYBODY, names=names).token}") for names in (True, False))
-    assert "Zephyr" in named.text
+    assert "Zephyr against Boreas" in named.text
+    assert "Zephyr wins, says aeolus." in named.text
+    assert all("data:audio/" in page.text for page in (named, bare))
     served = (bare.text + "".join(f"{name}: {value}\n" for name, value in bare.headers.items())).lower()
     for word in (*TELLING, id):
         assert word not in served, word

@@ -69,4 +69,5 @@ class _Pages:
 
 
 def _drawn(shown: Shared) -> bytes:
-    return to_html(shown.comparison).encode("utf-8", "replace")
+    page = to_html(shown.comparison, title=shown.title, notes=shown.notes, sound=shown.clip)
+    return page.encode("utf-8", "replace")
