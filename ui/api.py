@@ -115,7 +115,7 @@ def api(desk: Desk) -> None:
             if not clip:
                 raise Refused("There is no clip.", "Give one, or the conversation of an earlier call.")
             (contender,) = desk.contenders([system or able(desk)], None)
-            return desk.conversations.begin(session, clip, contender), prompt
+            return desk.conversations.begin(session, clip, contender, person(request, desk.settings).key), prompt
 
         try:
             name, prompt = await to_thread.run_sync(opened)

@@ -20,6 +20,7 @@ from ui.compare_tab import Given
 from ui.components import CONVERSATION_KINDS, clip_facts, composer, export_buttons, status_line, system_cards, talk
 from ui.conversations import Asked
 from ui.desk import Desk, Refused, said
+from ui.people import person
 from ui.prompts_panel import TITLES, own_in, preview, values_in
 from ui.samples import samples
 
@@ -185,7 +186,7 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
         words = getattr(event, "text", None)
         try:
             prompt = asked_for(desk, kept, getattr(event, "template", None), getattr(event, "values", None), words)
-            name = _conversation_for(desk, request.session_hash, path, chosen_in(picked))
+            name = _conversation_for(desk, request, path, chosen_in(picked))
             yield from drawn(desk.conversations.ask(request.session_hash, name, prompt), path, picked, kept)
         except RunnerError as fault:
             lost = words if isinstance(words, str) else None
@@ -316,8 +317,9 @@ def rendered(asked: Any) -> dict[str, Any]:
     return {"pieces": [["text", safe]], "fault": None, "changed": safe != text.strip()}
 
 
-def _conversation_for(desk: Desk, session: str | None, path: str | None, system: str | None) -> str:
+def _conversation_for(desk: Desk, request: gr.Request, path: str | None, system: str | None) -> str:
     """The visitor's conversation, or a new one if it is about another clip or with another system."""
+    session = request.session_hash
     if system is None:
         raise Refused(NO_SYSTEM, "Each says beside this what to do about it.")
     if path is None:
@@ -325,7 +327,7 @@ def _conversation_for(desk: Desk, session: str | None, path: str | None, system:
     old = desk.conversations.latest(session)
     if old is not None and desk.conversations.is_about(session, old.id, path, system):
         return old.id
-    name = desk.conversations.begin(session, path, desk.contenders([system], None)[0])
+    name = desk.conversations.begin(session, path, desk.contenders([system], None)[0], person(request, desk.settings).key)
     if old is not None:
         desk.conversations.drop(session, old.id)
     return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from typing import Any, cast
 import gradio as gr
 
 from comparisons.beyond.measures import key_terms_in
-from comparisons.compare import Order, rescored
+from comparisons.compare import Comparison, Order, rescored
 from comparisons.normalise import NORMALISERS, Normaliser, choose
 from comparisons.reference import Reference
 from comparisons.score import Metric, choose_metric
@@ -24,7 +25,7 @@ from ui.options import Wishes
 from ui.people import person
 from ui.prompts_panel import own_in, values_in
 from ui.references import Filled, current, reference_field
-from ui.results import Results, Seen, beside
+from ui.results import Results, Seen, beside, takes_more
 from ui.samples import samples
 
 Update = dict[Any, Any]
@@ -38,6 +39,8 @@ METRIC_CHOICES = [
     ("Rate: both", "both"),
 ]
 ORDERS = [("Sort: as chosen", "chosen"), ("Sort: error rate", "wer"), ("Sort: RTF", "rtf"), ("Sort: name", "name")]
+SAME_SECONDS = 0.05
+"""Two clips whose lengths differ by less are taken for one, where the audio of the first is not kept."""
 TRIMMED = "The sample was trimmed: take what was cut out of the reference too, or its words count as missing."
 
 
@@ -50,6 +53,12 @@ class Given:
     """Names of the systems that this visitor added."""
     look_again: Callable[[Any], None]
     """Takes an event; each time, the cards are drawn as things are then."""
+    reopen: Callable[[Comparison, str | None, Sequence[str], tuple[str, ...], str], Update]
+    """Sets the tab to a comparison as it was: (comparison, path of its clip or None, what is to be said about it, ``added``,
+    the order in which columns stand)."""
+    reopened: list[Any]
+    """What that changes."""
+    order: gr.Dropdown
 
 
 def first_choice(desk: Desk) -> list[str]:
@@ -110,6 +119,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     with gr.Row(elem_id="es-run"):
         with gr.Row(elem_id="es-start"):
             go = gr.Button("Compare", variant="primary", elem_id="es-go")
+            into = gr.Button("Add to this comparison", visible=False, elem_id="es-into")
             stop = gr.Button("Cancel", elem_id="es-stop")
             with gr.Column(elem_id="es-said", min_width=0):
                 selection_line()
@@ -119,7 +129,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
             normaliser = _rule("Normaliser", named, "")
             metric = _rule("Error rate", METRIC_CHOICES, "", "es-metric")
             order = _rule("Sort", ORDERS, "chosen", "es-sort")
-    results = Results.build(status)
+    results = Results.build(status, into)
     absent = absent_cards(views.absent(offers))
 
     # What happens
@@ -133,17 +143,22 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         offers = desk.offers(names)
         return {cards: picker.value(offers, desk.presets(offers), None, desk.ways(offers)), absent: views.absent(offers)}
 
-    def look(path: str | None, text: str, filled: Filled | None) -> Update:
+    def look(path: str | None, text: str, filled: Filled | None, last: Seen | None) -> Update:
+        done = last if last is not None and last.comparison.finished else None
+        told: Update = {into: gr.update(visible=takes_more(last, path))}
         if path is None:
-            return {clip_line: views.clip_line(), sample: None}
+            return {**told, clip_line: views.clip_line(), sample: None}
         try:
             heard = desk.clip(path)
+            if done is not None and done.path is None and abs(heard.seconds - done.comparison.seconds) < SAME_SECONDS:
+                now = replace(done, path=path)  # the clip of a comparison without sound has come
+                told = results.drawn(now, beside(now.comparison, now.order, now.against, path))
             is_sample = filled is not None and filled.of == "sample" and text == filled.reference.text
             if is_sample and heard.source not in names_of_samples:
                 heard = replace(heard, warnings=(*heard.warnings, TRIMMED))
-            return {clip_line: views.clip_line(heard)}
+            return {**told, clip_line: views.clip_line(heard)}
         except RunnerError as fault:
-            return {clip_line: views.clip_line(fault=fault)}
+            return {**told, clip_line: views.clip_line(fault=fault)}
 
     def take_sample(title: str | None) -> Update:
         if title not in shipped:
@@ -235,14 +250,42 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         if desk.is_busy(request.session_hash, patience_seconds=5.0 if last.comparison.finished else 0.0):
             yield {status: "The others are still running: try again when they are done"}
             return
-        old = last.comparison
-        contenders = [column.contender for column in old.columns if column.contender.name == event.name]
+        contenders = [column.contender for column in last.comparison.columns if column.contender.name == event.name]
+        yield from run_into(last, contenders, by, request)
+
+    def run_more(
+        last: Seen | None, wished: Any, by: str, value: Mapping[str, Any], kept: Mapping[str, Any], request: gr.Request
+    ) -> Iterator[Update]:
+        """What is ticked and does not stand there yet, into what does."""
+        if last is None or desk.is_busy(request.session_hash):
+            yield {status: "The others are still running: try again when they are done"}
+            return
+        there = {column.contender.name for column in last.comparison.columns}
         try:
+            contenders = desk.contenders(chosen_in(value), None, own_in(kept), values_in(kept))
+        except RunnerError as fault:
+            yield {status: said(fault)}
+            return
+        new = [each for each in Wishes.of(wished).told(contenders) if each.name not in there]
+        if not new:
+            yield {status: "All that is ticked is in it already: tick another system"}
+            return
+        yield from run_into(last, new, by, request)
+
+    def run_into(last: Seen, contenders: Sequence[Contender], by: str, request: gr.Request) -> Iterator[Update]:
+        """Contenders, into what stands there."""
+        old = last.comparison
+        if last.path is None:
+            yield {status: "The clip is not here: give the same clip, and try again"}
+            return
+        try:
+            contenders = [desk.runnable(contender) for contender in contenders]
             heard = desk.clip(last.path, old.reference.text if old.reference is not None else None, old.language)
         except RunnerError as fault:
             yield {status: said(fault)}
             return
-        running = desk.compare(request.session_hash, heard, contenders, into=old, owner=person(request, settings).key)
+        asker = person(request, settings)
+        running = desk.compare(request.session_hash, heard, contenders, into=old, owner=asker.key, whose=asker.whose)
         yield from results.as_it_runs(running, last.path, cast(Order, by), last.against)
 
     def redraw(
@@ -275,6 +318,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         before = (comparison.reference, comparison.normaliser, comparison.metric, comparison.key_terms)
         if (reference, chosen, shown_large, wanted) != before:
             comparison = rescored(replace(comparison, reference=reference), chosen, metric=shown_large, key_terms=wanted)
+            desk.keep_changed(comparison, person(request, settings).whose)
         if comparison is last.comparison and (by, held) == (last.order, last.against):
             return {results.seen: gr.skip()}
         now = Seen(comparison, last.path, cast(Order, by), held)
@@ -301,6 +345,41 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     def cancel_one(event: gr.EventData, request: gr.Request) -> None:
         desk.stop(request.session_hash, event.name)
 
+    def reopen(comparison: Comparison, path: str | None, remarks: Sequence[str], names: tuple[str, ...], by: str) -> Update:
+        """The tab as it was when this was compared; what is not offered here any more is not ticked."""
+        reference, asked_of = comparison.reference, [column.contender.options for column in comparison.columns]
+        systems = [split_name(column.contender.name)[0] for column in comparison.columns]
+        offered = {spec.name for spec, _ in desk.offers(names)}
+        for system in dict.fromkeys(systems):
+            if system not in offered:
+                with suppress(RunnerError):
+                    names = (*names, desk.spec(system).name)
+        offers = desk.offers(names)
+        able = {spec.name for spec, here in offers if here.ok}
+        ticked = [column.contender.name for column, system in zip(comparison.columns, systems, strict=True) if system in able]
+        now = Seen(comparison, path, cast(Order, by), None)
+        chosen, shown_large = ways("", "", comparison.language, reference)
+        filled = truth.emptied() if reference is None else truth.fill(reference, of="kept" if path is not None else None)
+        return {
+            **results.drawn(now, beside(comparison, now.order, None, path)),
+            results.against: None,
+            clip: path,
+            sample: None,
+            **filled,
+            wishes: {
+                "language": comparison.language or "",
+                "translate_to": next((each.translate_to for each in asked_of if each.translate_to), ""),
+                "word_times": all(each.word_times for each in asked_of),
+            },
+            normaliser: "" if chosen == comparison.normaliser else comparison.normaliser.name,
+            metric: "" if shown_large == comparison.metric else comparison.metric,
+            terms: ", ".join(comparison.key_terms),
+            added: names,
+            cards: picker.value(offers, desk.presets(offers), ticked, desk.ways(offers)),
+            absent: views.absent(offers),
+            status: " ".join([f"Opened: {views.progress(comparison)}.", *remarks]),
+        }
+
     # What leads to what
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -315,7 +394,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     # in the meantime stays.
     of_cards = {**quiet, "concurrency_id": "es-cards", "concurrency_limit": 1}
     page.load(settled, **quiet).then(refresh_cards, [added], [cards, absent], **of_cards)
-    clip.change(look, [clip, *reference], [clip_line, sample], trigger_mode="always_last", **quiet)
+    clip.change(look, [clip, *reference, results.seen], [clip_line, sample, *shown], trigger_mode="always_last", **quiet)
     gr.on([clip.upload, clip.stop_recording, clip.clear], forget, reference, cleared, **one_by_one)
     any_file.upload(take_file, [any_file, *reference], [clip, *cleared], **one_by_one)
     sample.input(take_sample, sample, [clip, wishes, *truth.outputs], **one_by_one)
@@ -329,6 +408,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         results.then_folds(event.then(**redrawn), quiet)
 
     then_redrawn(go.click(run, [clip, *reference, wishes, *ruled, cards, store], [*shown, results.against], **quiet))
+    then_redrawn(into.click(run_more, [results.seen, wishes, order, cards, store], shown, **quiet))
     then_redrawn(results.board.again(again, [results.seen, order], shown, **quiet))
     rules = [order.input, normaliser.input, metric.input, terms.blur, terms.submit]
     results.then_folds(gr.on(rules, **redrawn, trigger_mode="always_last"), quiet)
@@ -347,7 +427,14 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     def look_again(event: Any) -> None:
         event(refresh_cards, [added], [cards, absent], **of_cards)
 
-    return Given(clip, added, look_again)
+    return Given(
+        clip,
+        added,
+        look_again,
+        reopen,
+        [*shown, results.against, clip, *cleared, normaliser, metric, terms, added, cards, absent],
+        order,
+    )
 
 
 def _rule(label: str, choices: Sequence[tuple[str, str]], value: str, elem_id: str | None = None) -> gr.Dropdown:

@@ -1,7 +1,7 @@
 """The conversations that visitors have with systems: one at a time is answered, no visitor reaches another's.
 
-In memory alone, and bounded: the one that was asked in longest ago makes way. ``runners.conversations`` answers; this
-knows whose a conversation is, which file it is about, and when its caches can go.
+What can be gone on with is in memory alone, and bounded: the one that was asked in longest ago makes way.
+``runners.conversations`` answers; this knows whose a conversation is, which file it is about, and when its caches can go.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
+from comparisons.history.kept import LOCAL
 from runners.base import Clip, Contender, Prompt, RunnerError, UnsupportedOption
 from runners.conversations import asking, conversation
 from runners.conversations.asking import Asking, RunsTurns
@@ -49,18 +50,30 @@ class _Kept:
     conversation: Conversation
     path: str
     clip: Clip | None
+    owner: str
     asking: Asking | None = None
+    cleared: int = 0
+    """How often: what is asked after that is another conversation to the history."""
 
 
 class Conversations:
     """One for a page; every call names the session whose conversation it means."""
 
-    def __init__(self, pool: RunsTurns, decode: Callable[[str], Clip], *, show_logs: bool) -> None:
+    def __init__(
+        self,
+        pool: RunsTurns,
+        decode: Callable[[str], Clip],
+        *,
+        show_logs: bool,
+        keep: Callable[[Conversation, Clip, str], None] | None = None,
+    ) -> None:
         """
         Args:
             decode: gives the clip in an uploaded file; raises a RunnerError.
             show_logs: whether visitors may read a child's log.
+            keep: takes a conversation, its clip and whose it is in the history, each time that an answer has ended.
         """
+        self._keep = keep
         self._pool = pool
         self._decode = decode
         self._show_logs = show_logs
@@ -86,8 +99,11 @@ class Conversations:
             kept = self._kept.get((session or "", name or ""))
             return kept is not None and kept.path == path and kept.conversation.contender.spec.name == system
 
-    def begin(self, session: str | None, path: str, contender: Contender) -> str:
+    def begin(self, session: str | None, path: str, contender: Contender, owner: str = LOCAL) -> str:
         """A conversation about an uploaded file; gives its id.
+
+        Args:
+            owner: whose it is in the history.
 
         Raises:
             UnsupportedOption: the system only transcribes.
@@ -98,7 +114,7 @@ class Conversations:
         clip = self._decode(path)
         begun = conversation.new(contender, clip)
         with self._lock:
-            self._kept[session or "", begun.id] = _Kept(begun, path, clip)
+            self._kept[session or "", begun.id] = _Kept(begun, path, clip, owner)
             dropped = self._over(session or "")
             self._hold()
         for each in dropped:
@@ -129,7 +145,7 @@ class Conversations:
         with self._lock:
             kept = self._kept.get((session or "", name or ""))
             if kept is not None and kept.asking is None:
-                kept.conversation = kept.conversation.cleared()
+                kept.conversation, kept.cleared = kept.conversation.cleared(), kept.cleared + 1
 
     def stop(self, session: str | None, name: str | None = None) -> None:
         """End the answer of one conversation of a session, or of all of them; what there is of it stays."""
@@ -182,8 +198,11 @@ class Conversations:
             running.stop()
             while not running.finished:  # ends within ``asking.STOP_SECONDS``
                 running.events(timeout=1.0)
+            ended = self._for_visitors(running.conversation)
+            if self._keep is not None:
+                self._keep(replace(ended, id=f"{ended.id} {kept.cleared}"), clip, kept.owner)
             with self._lock:
-                kept.conversation, kept.asking = self._for_visitors(running.conversation), None
+                kept.conversation, kept.asking = ended, None
 
     def _told(self, running: Asking) -> Generator[Asked, None, None]:
         state, since = None, time.monotonic()

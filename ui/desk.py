@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -19,20 +20,22 @@ from typing import Any, Protocol
 from comparisons import made_with
 from comparisons.compare import Comparison, again, begin, fold
 from comparisons.history.database import HistoryError
-from comparisons.history.kept import LOCAL
+from comparisons.history.kept import LOCAL, Whose
 from comparisons.history.rows import NotKept
 from comparisons.history.store import History
 from comparisons.normalise import Normaliser
+from comparisons.reading import NOT_RUNNABLE
 from comparisons.reference import Reference
 from comparisons.reviews.store import Reviews
 from comparisons.run import Cancels, Comparing, RunsContenders
 from comparisons.score import Metric
 from runners import audio
 from runners.base import Availability, Clip, Contender, PromptError, RunnerError, RunnerSpec
-from runners.catalogue.contenders import contender_for
+from runners.catalogue.contenders import contender_for, split_name
 from runners.catalogue.names import choices, offered, offered_spec, spec_for
 from runners.catalogue.presets import Preset, presets
 from runners.conversations.asking import RunsTurns
+from runners.conversations.conversation import Conversation
 from runners.events import Event, Finished
 from runners.here import availability
 from runners.here.machine import Machine
@@ -81,7 +84,9 @@ class Desk:
         self.reviews = Reviews(self.history) if self.history is not None else None
         """The blind reviews of what is kept; None without a history."""
         self.lookout = lookout
-        self.conversations = Conversations(pool, self.clip, show_logs=settings.show_logs)
+        self.conversations = Conversations(
+            pool, self.clip, show_logs=settings.show_logs, keep=self._keep_conversation if settings.history else None
+        )
         self._templates = Templates.of(settings)
         self._pool = pool
         self._lock = threading.Condition()
@@ -172,6 +177,16 @@ class Desk:
             raise PromptError(" ".join(what), " ".join(fixes).strip())
         return list(made.values())
 
+    def runnable(self, contender: Contender) -> Contender:
+        """A contender of a comparison that was opened again, as it can run here; any other as it is.
+
+        Raises:
+            RunnerError: its system is not offered here (any more).
+        """
+        if contender.spec.target != NOT_RUNNABLE:
+            return contender
+        return replace(contender, spec=self.spec(split_name(contender.name)[0]))
+
     def clip(self, path: str, reference: str | None = None, language: str | None = None) -> Clip:
         """Decode a file within the limits of the settings.
 
@@ -214,6 +229,34 @@ class Desk:
                 raise
         return copy
 
+    def kept_clip(self, id: str, whose: Whose, folder: Path) -> Path | None:
+        """A copy of the audio of a kept comparison, called as its clip was; None if its audio is not kept.
+
+        Args:
+            folder: where the page may serve files from. The copy lies there where nobody finds it who cannot open the
+                comparison.
+
+        Raises:
+            HistoryError: nothing is kept here, there is no such comparison, or it cannot be read.
+        """
+        if self.history is None:
+            raise NotKept
+        audio_file, kept = self.history.audio(id, whose), self.history.get(id, whose)
+        if audio_file is None:
+            return None
+        stem = Path(kept.source.replace("\0", "")).stem.encode()[:100].decode(errors="ignore") or "clip"
+        copy = folder / "kept" / hashlib.sha256(f"kept {id}".encode()).hexdigest()[:32] / f"{stem}.flac"
+        try:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if not copy.exists():
+                number, half = tempfile.mkstemp(suffix=".flac", dir=copy.parent)
+                os.close(number)
+                shutil.copyfile(audio_file, half)
+                os.replace(half, copy)  # noqa: PTH105  # whoever asks at the same time gets a whole file
+        except OSError as error:
+            raise HistoryError(f"The audio cannot be opened: {error.strerror}.", "See how much room the disk has.") from error
+        return copy
+
     def compare(
         self,
         session: str | None,
@@ -228,6 +271,7 @@ class Desk:
         into: Comparison | None = None,
         cancel: Cancels | None = None,
         owner: str = LOCAL,
+        whose: Whose | None = None,
     ) -> Generator[Comparison, None, None]:
         """Run a comparison and give it as it stands, ten times a second at most, each time something happens. Before the last
         time, all finished, it is kept, and has its id (``kept_as``).
@@ -239,6 +283,7 @@ class Desk:
                 is changed.
             cancel: stops this one alone.
             owner: whose it is in the history.
+            whose: what they may change there; None: their own.
         """
         names = tuple(dict.fromkeys(contender.name for contender in contenders))
         with_what = made_with.here(self.lookout(), names)
@@ -266,7 +311,7 @@ class Desk:
                     for event in events:
                         comparison = fold(comparison, self._for_visitors(event), at=time.monotonic())
                     if comparing.finished:
-                        comparison = self._kept(comparison, clip, owner)
+                        comparison = self._kept(comparison, clip, owner, whose or owner)
                     if events:
                         yield comparison
         finally:
@@ -291,19 +336,49 @@ class Desk:
         rows = [(spec, availability.availability(spec, here, self.settings, **asked)) for spec in specs]
         return sorted(rows, key=lambda row: ("available", "download", "skipped").index(row[1].state))
 
-    def _kept(self, comparison: Comparison, clip: Clip, owner: str) -> Comparison:
-        """The comparison with its id in the history: changed there if it is this owner's already, else kept anew."""
+    def keep_changed(self, comparison: Comparison, whose: Whose) -> None:
+        """Keep what a comparison has become without a run: scored otherwise, or against another reference. One that is not
+        kept, or another's, stays what it is."""
+        if self.history is None or comparison.kept_as is None or not comparison.finished:
+            return
+        try:
+            self.history.change(comparison.kept_as, comparison, whose)
+        except NotKept:
+            return
+        except HistoryError as error:
+            log.warning("what a comparison has become could not be kept: %s", error)
+
+    def said_of(self, comparison: Comparison, whose: Whose) -> tuple[str | None, str]:
+        """Title and notes of a comparison that is kept; none of any other."""
+        if self.history is None or comparison.kept_as is None:
+            return None, ""
+        try:
+            kept = self.history.get(comparison.kept_as, whose)
+        except HistoryError:
+            return None, ""
+        return kept.title, kept.notes
+
+    def _kept(self, comparison: Comparison, clip: Clip, owner: str, whose: Whose) -> Comparison:
+        """The comparison with its id in the history: changed there if they may, else kept anew."""
         if self.history is None:
             return comparison
         try:
             if comparison.kept_as is not None:
                 with suppress(NotKept):  # another's, or deleted while it ran
-                    self.history.change(comparison.kept_as, comparison, owner)
+                    self.history.change(comparison.kept_as, comparison, whose)
                     return comparison
             return replace(comparison, kept_as=self.history.keep(comparison, clip, owner))
         except HistoryError as error:  # a full disk does not cost anybody the result
             log.warning("a comparison could not be kept: %s", error)
             return comparison
+
+    def _keep_conversation(self, conversation: Conversation, clip: Clip, owner: str) -> None:
+        if self.history is None or not conversation.exchanges:
+            return
+        try:
+            self.history.keep_conversation(conversation, clip, owner)
+        except HistoryError as error:  # a full disk does not cost anybody the answer
+            log.warning("a conversation could not be kept: %s", error)
 
     def _for_visitors(self, event: Event) -> Event:
         """The event without what only whoever runs this may read."""

@@ -22,6 +22,7 @@ from ui.ask_tab import ask_tab
 from ui.compare_tab import compare_tab
 from ui.desk import Desk
 from ui.history_api import history_api
+from ui.history_tab import history_tab
 from ui.lookout import Lookout
 from ui.models_tab import models_tab
 from ui.people import Visits, accounts, signs_in_with_hugging_face
@@ -31,6 +32,8 @@ from ui.samples import samples
 from ui.shared import shared
 from ui.theme import style_sheet, theme
 
+COMPARE = "compare"
+"""Id of that tab."""
 VISITORS_AT_ONCE = 16
 """Events of a kind that run at once; they mostly wait for the device, which serves one after another."""
 LONGEST_QUEUE = 64
@@ -64,10 +67,12 @@ def build_page(desk: Desk) -> gr.Blocks:
             if signs_in_with_hugging_face(settings):
                 gr.LoginButton(size="sm", elem_id="es-login")
             store = own_prompts(desk)
-            with gr.Tabs(elem_id="es-tabs"):
-                with gr.Tab("Compare"):
+            with gr.Tabs(elem_id="es-tabs") as tabs:
+                with gr.Tab("Compare", id=COMPARE):
                     given = compare_tab(page, desk, store)
                 ask_tab(desk, store, given)
+                with gr.Tab("History"):
+                    history_tab(desk, given, tabs, COMPARE)
                 with gr.Tab("Prompts"):
                     prompts_panel()
                 with gr.Tab("Models"):

@@ -21,7 +21,7 @@ LARGEST_FILE = 20_000_000
 """Bytes; a manifest of ten thousand clips has a few million."""
 
 Update = dict[Any, Any]
-Of = Literal["sample", "system", "silence"]
+Of = Literal["sample", "system", "silence", "kept"]
 
 
 @dataclass(frozen=True)

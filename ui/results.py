@@ -15,13 +15,15 @@ from gradio.utils import get_upload_folder
 
 from comparisons.compare import Comparison, Order, ordered
 from comparisons.exports import stem
+from comparisons.history.differences import SIDES
 from comparisons.sides.drawn import plain
 from comparisons.sides.side_by_side import anchors, side_by_side
-from runners.base import RunnerError
+from runners.base import Clip, RunnerError
 from ui import views
 from ui.components import column_board, export_buttons
-from ui.desk import Desk, said
+from ui.desk import Desk, Refused, said
 from ui.folds import Fold, changes_html, fold, pictures_html
+from ui.people import person
 from ui.side_by_side import side_by_side_view
 from ui.take_away import KINDS, taken_away
 
@@ -35,7 +37,8 @@ class Seen:
     """What stands there, the file that it was made from, and how it is drawn."""
 
     comparison: Comparison
-    path: str
+    path: str | None
+    """None where the clip is not there, as of a comparison whose audio was not kept."""
     order: Order
     against: str | None
     """What the transcripts are held against; None for the usual."""
@@ -47,6 +50,8 @@ class Results:
 
     seen: gr.State
     """``Seen``, or None before there is anything."""
+    into: gr.Button
+    """Runs what else is ticked, into what stands there."""
     against: gr.State
     """What the visitor chose to hold the transcripts against; None for the usual."""
     exports: gr.HTML
@@ -59,8 +64,8 @@ class Results:
     """The line in the run bar, above all of them."""
 
     @classmethod
-    def build(cls, status: gr.HTML) -> Results:
-        """Build them inside a ``gr.Blocks``, all but ``status``."""
+    def build(cls, status: gr.HTML, into: gr.Button) -> Results:
+        """Build them inside a ``gr.Blocks``, all but ``status`` and ``into``."""
         seen, against = gr.State(None), gr.State(None)
         with gr.Column(elem_id="es-results"):
             exports = export_buttons()
@@ -72,12 +77,12 @@ class Results:
                 fold("Pictures", "es-pictures", pictures_html),
                 fold("What normalisation did", "es-normalised", changes_html),
             )
-        return cls(seen, against, exports, table, board, verdicts, view, folds, status)
+        return cls(seen, into, against, exports, table, board, verdicts, view, folds, status)
 
     @property
     def outputs(self) -> list[Any]:
         """What ``drawn`` changes."""
-        parts = [self.seen, self.board, self.table, self.verdicts, self.view, self.exports, self.status]
+        parts = [self.seen, self.board, self.table, self.verdicts, self.view, self.exports, self.status, self.into]
         return [*parts, *(each.html for each in self.folds)]
 
     def drawn(self, now: Seen, side: str, *, anew: bool = True) -> Update:
@@ -95,6 +100,7 @@ class Results:
             self.verdicts: views.verdicts(comparison),
             self.exports: {"stem": stem(comparison)} if comparison.finished else {},
             self.status: views.progress(comparison),
+            self.into: gr.update(visible=takes_more(now, now.path)),
         }
         if not comparison.finished:  # they are drawn once all is there
             told |= {each.html: "" for each in self.folds}
@@ -120,7 +126,7 @@ class Results:
 
         def copied(last: Seen | None) -> Any:
             """A copy of the clip for a browser that cannot play it."""
-            if last is None:
+            if last is None or last.path is None:
                 return gr.skip()
             answer: dict[str, Any] = {"of": address(last.path), "audio": None, "fault": None}
             try:
@@ -131,11 +137,17 @@ class Results:
                 answer["fault"] = said(fault)
             return gr.HTML(copy=answer)
 
-        def made(event: gr.EventData, last: Seen | None) -> Any:
+        def sound(last: Seen) -> Clip:
+            if last.path is None:
+                raise Refused("The clip is not here.", "Give the same clip, and make the report again.")
+            return desk.clip(last.path)
+
+        def made(event: gr.EventData, last: Seen | None, request: gr.Request) -> Any:
             if last is None or not last.comparison.finished or event.kind not in KINDS:
                 return gr.skip()
             folder = Path(get_upload_folder())
-            taken = taken_away(last.comparison, last.order, event.kind, lambda: desk.clip(last.path), folder)
+            title, notes = desk.said_of(last.comparison, person(request, desk.settings).whose)
+            taken = taken_away(last.comparison, last.order, event.kind, lambda: sound(last), folder, title=title, notes=notes)
             if taken.path is not None:
                 clip.temp_files.add(str(taken.path))
             place = address(str(taken.path)) if taken.path is not None else None
@@ -148,13 +160,23 @@ class Results:
         self.exports.export(made, self.seen, self.exports, **quiet)
 
 
-def beside(comparison: Comparison, order: Order, against: str | None, path: str) -> str:
+def takes_more(now: Seen | None, path: str | None) -> bool:
+    """Whether more systems can be run into what stands there: it is done, and of the clip that is in the field. Two
+    comparisons side by side take none."""
+    if now is None or path is None or path != now.path or not now.comparison.finished:
+        return False
+    return not any(
+        column.contender.spec.family.startswith(tuple(f"{side} " for side in SIDES)) for column in now.comparison.columns
+    )
+
+
+def beside(comparison: Comparison, order: Order, against: str | None, path: str | None) -> str:
     """The transcripts side by side, as ``comparisons.sides.drawn`` has them; "" where none can be. Never costs the columns."""
     try:
         if against not in {each for each, _ in anchors(comparison)}:
             against = None
         view = side_by_side(replace(comparison, columns=ordered(comparison, order)), against)
-        return plain(view, comparison, address(path)) if view.passages else ""
+        return plain(view, comparison, address(path) if path is not None else None) if view.passages else ""
     except Exception:
         log.exception("the transcripts could not be set side by side")
         return ""

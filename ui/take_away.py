@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -33,18 +33,29 @@ class TakenAway:
     """What to tell the visitor. Untrusted."""
 
 
-def taken_away(comparison: Comparison, order: Order, kind: str, clip: Callable[[], Clip], folder: Path) -> TakenAway:
+def taken_away(
+    comparison: Comparison,
+    order: Order,
+    kind: str,
+    clip: Callable[[], Clip],
+    folder: Path,
+    *,
+    title: str | None = None,
+    notes: str = "",
+) -> TakenAway:
     """
     Args:
         kind: one of ``KINDS``.
         clip: gives the clip, for a report; what it raises costs the sound alone.
         folder: where the page may serve files from.
+        title: what its owner calls it, for a report; None calls it by its clip.
+        notes: what they wrote about it, for a report.
     """
     form, said = KINDS[kind], ""
-    extras = Extras()
+    extras = Extras(title=title, notes=notes)
     if kind == "html":
         try:
-            extras = Extras([small(clip())])
+            extras = replace(extras, sounds=[small(clip())])
         except RunnerError as fault:
             said = f"The report is without its sound: {fault} {fault.fix or ''}".rstrip()
     try:

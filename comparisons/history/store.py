@@ -320,15 +320,21 @@ class History:
             number = rows.found(connection, "number", id, whose, in_bin=True)["number"]
             connection.execute("UPDATE comparisons SET deleted_at = NULL WHERE number = ?", (number,))
 
-    def purge(self, whose: Whose = EVERYBODY, *, older_than_seconds: float = BIN_SECONDS) -> int:
+    def purge(self, whose: Whose = EVERYBODY, *, older_than_seconds: float = BIN_SECONDS, id: str | None = None) -> int:
         """Delete for good what has been in the bin for so long, with its revisions, the audio that nothing else needs, and
         conversations about clips of which nothing is left; how many comparisons that were.
+
+        Args:
+            id: of the only one that goes.
 
         Raises:
             HistoryError: the file cannot be written to.
         """
         before = rows.now(-older_than_seconds)
         wanted, values = rows.where(whose, in_bin=True)
+        if id is not None:
+            wanted.append("id = ?")
+            values.append(rows.clean(id))
         which = f"{' AND '.join(wanted)} AND deleted_at <= ?"
         with self.database.write() as connection:
             numbers = connection.execute(f"SELECT number FROM comparisons WHERE {which}", (*values, before)).fetchall()  # noqa: S608

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runners.base import ChatResult, Prompt
+from runners.base import ChatResult
 from runners.conversations.conversation import Conversation, Exchange, Part
 from runners.decode import clock
 from runners.terminal import plain
@@ -103,39 +103,47 @@ def _number(value: float | None) -> float | None:
 
 def to_markdown(conversation: Conversation) -> str:
     """A conversation for people, in CommonMark."""
-    spec = conversation.contender.spec
-    named = f"{spec.name}, revision {spec.revision}" if spec.revision else spec.name
+    return markdown(to_dict(conversation))
+
+
+def markdown(document: Mapping[str, Any]) -> str:
+    """As ``to_markdown``, of what ``to_dict`` gave."""
+    clip, system = document["clip"], document["system"]
+    named = f"{system['name']}, revision {system['revision']}" if system["revision"] else system["name"]
     lines = [
-        f"# A conversation about {_line(conversation.source)}",
-        f"The clip is {clock(conversation.clip_seconds)} long. Answers are by {_line(spec.label)} ({_line(named)}).",
+        f"# A conversation about {_line(clip['source'])}",
+        f"The clip is {clock(clip['seconds'])} long. Answers are by {_line(system['label'])} ({_line(named)}).",
     ]
-    for number, exchange in enumerate(conversation.exchanges, 1):
-        lines += [f"## {number}. {_title(exchange.prompt)}", _quote(exchange.prompt.text), *_answer(exchange)]
+    for number, exchange in enumerate(document["exchanges"], 1):
+        prompt = exchange["prompt"]
+        lines += [f"## {number}. {_title(prompt)}", _quote(prompt["text"]), *_answer(exchange)]
     return "\n\n".join(line for line in lines if line) + "\n"
 
 
-def _answer(exchange: Exchange) -> Iterator[str]:
-    for part in exchange.parts:
-        yield f"### Part {part.number}, {clock(part.start)} to {clock(part.end)}"
-        yield escaped(part.result.text)
-    if exchange.parts and exchange.text:
+def _answer(exchange: Mapping[str, Any]) -> Iterator[str]:
+    for part in exchange["parts"]:
+        yield f"### Part {part['number']}, {clock(part['start'])} to {clock(part['end'])}"
+        yield escaped(part["answer"])
+    if exchange["parts"] and exchange["answer"]:
         yield "### The whole clip"
-    yield escaped(exchange.text)
-    if exchange.state == "skipped":
-        yield f"*Not answered: {_line(' '.join(filter(None, (exchange.error, exchange.fix))))}*"
-    elif exchange.state == "cancelled":
+    yield escaped(exchange["answer"])
+    if exchange["status"] == "skipped":
+        yield f"*Not answered: {_line(' '.join(filter(None, (exchange['error'], exchange['fix']))))}*"
+    elif exchange["status"] == "cancelled":
         yield "*Stopped here.*"
-    elif exchange.state != "ok":
+    elif exchange["status"] != "ok":
         yield "*Not answered yet.*"
-    cuts = [segment.start for segment in exchange.segments[1:] if segment.start is not None]
+    cuts = [segment["start"] for segment in exchange["segments"][1:] if segment["start"] is not None]
     if cuts:
         yield f"*Cut at {', '.join(map(clock, cuts))}.*"
-    for note in (*exchange.oddities, *exchange.notes):
+    for note in (*exchange["oddities"], *exchange["notes"]):
         yield f"*Note: {_line(note)}*"
 
 
-def _title(prompt: Prompt) -> str:
-    return _line(prompt.template) if prompt.template else prompt.task.capitalize()
+def _title(prompt: Mapping[str, Any]) -> str:
+    template: str | None = prompt["template"]
+    task: str = prompt["task"]
+    return _line(template) if template else task.capitalize()
 
 
 def _line(text: str) -> str:
