@@ -14,6 +14,7 @@ links        read-only addresses of what is kept              anonymous    a com
 __main__     the command line (bar: its progress; outlay: what it downloads, said first)
 
 history/     finished comparisons kept: listed, searched, opened again, deleted, laid side by side
+reviews/     people judge what is kept, blind: tasks, ballots, what came of them
 texts/       raw words and what they stand for, what normalising did, whether a text is English
 references/  captions and manifests that a reference is read from
 statistics/  the interval of a rate, whether two contenders differ, several clips as one

@@ -113,13 +113,13 @@ def gone(what: str) -> Response:
     )
 
 
-def address(request: gr.Request, path: str) -> str:
+def address(request: gr.Request | Request, path: str) -> str:
     """The whole address of a door, as whoever made an event of the page can hand it on.
 
     Args:
         path: "/shared/…".
     """
-    asked = request.request
+    asked = request.request if isinstance(request, gr.Request) else request
     if asked is None:
         raise TypeError("this request was sent to another process, which cannot know where the page is")
     route = asked.url.path[asked.url.path.find(API_PREFIX) :]

@@ -28,6 +28,7 @@ from ui.models_tab import models_tab
 from ui.people import Visits, accounts, signs_in_with_hugging_face
 from ui.prompts_panel import own_prompts, prompts_panel
 from ui.review_pages import review_pages
+from ui.reviews_tab import reviews_tab
 from ui.samples import samples
 from ui.shared import shared
 from ui.theme import style_sheet, theme
@@ -73,6 +74,8 @@ def build_page(desk: Desk) -> gr.Blocks:
                 ask_tab(desk, store, given)
                 with gr.Tab("History"):
                     history_tab(desk, given, tabs, COMPARE)
+                with gr.Tab("Reviews"):
+                    reviews_tab(desk)
                 with gr.Tab("Prompts"):
                     prompts_panel()
                 with gr.Tab("Models"):

@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute
 
+from comparisons.colours import by_setting
 from comparisons.history.kept import EVERYBODY
 from comparisons.reviews.ballots import BallotError, Cast, checked
 from comparisons.reviews.outcome import outcome
@@ -30,7 +31,6 @@ from comparisons.reviews.store import LONGEST_NAME, Reviews, VoteRefused
 from ui import outcomes, views
 from ui.doors import as_json, door, gone, refused
 from ui.people import cookie, cookie_name
-from ui.theme import DARK, LIGHT
 
 PATH = "/review/"
 """What stands before a review's token."""
@@ -238,11 +238,5 @@ def _file(request: Request, body: bytes) -> Response:
         return refused(404, "There is no such file.")
     text = (views.ASSETS / name).read_text(encoding="utf-8")
     if name == "review.css":
-        text = _tokens() + text + (views.ASSETS / "outcome.css").read_text(encoding="utf-8")
+        text = by_setting() + text + (views.ASSETS / "outcome.css").read_text(encoding="utf-8")
     return Response(text, media_type=FILES[name])
-
-
-def _tokens() -> str:
-    """The page's colours, by what the browser prefers."""
-    light, dark = ("".join(f"--es-{name}:{value};" for name, value in colours.items()) for colours in (LIGHT, DARK))
-    return f":root{{color-scheme:light dark;{light}}}\n@media (prefers-color-scheme: dark){{:root{{{dark}}}}}\n"

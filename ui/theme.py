@@ -13,7 +13,10 @@ from comparisons.colours import DARK, LIGHT, tokens
 from comparisons.sides.drawn import view_css
 from ui.views import ASSETS
 
-SHEETS = ("earshot.css", "picker.css", "results.css", "prompts.css", "ask.css", "models.css", "history.css")
+SHEETS = (
+    *("earshot.css", "picker.css", "results.css", "prompts.css", "ask.css", "models.css"),
+    *("history.css", "outcome.css", "reviews.css"),
+)
 """Files of ``assets``, in order."""
 
 
