@@ -12,7 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
-_PARTS = "scoring startup children overhead isolation memory phi4 precision runners moonshine whisper history"
+_PARTS = "scoring startup children overhead isolation memory phi4 precision runners moonshine whisper history reviews"
 PARTS = tuple(_PARTS.split())
 
 
@@ -89,6 +89,10 @@ def main() -> int:
         from benchmarks import history
 
         history.main(wanted.rounds)
+    if "reviews" in parts:
+        from benchmarks import reviews
+
+        reviews.main()
     return 0
 
 

@@ -203,7 +203,13 @@ class Task:
             "of": self.of,
             "seconds": round(self.seconds, 1),
             "columns": [
-                {"letter": column.letter, "words": [word._asdict() for word in column.words]} for column in self.columns
+                {
+                    "letter": column.letter,
+                    "words": [
+                        {"text": text, "after": after, "start": start, "end": end} for text, after, start, end in column.words
+                    ],
+                }
+                for column in self.columns
             ],
             "pairs": [list(pair) for pair in self.pairs],
         }
