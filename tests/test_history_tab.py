@@ -173,6 +173,19 @@ def test_a_kept_clip_is_served_from_where_nobody_finds_it_and_under_its_name(des
     assert desk.kept_clip(id, EVERYBODY, tmp_path / "uploads") == path
 
 
+def test_where_no_audio_is_kept_the_clip_is_known_again_by_its_sound(tmp_path: Path) -> None:
+    desk = Desk(Settings(history_folder=tmp_path, keep_audio=False), HearingPool(), Lookout())
+    id = kept_by(desk, ME.key)
+    assert "no sound" in told(desk)["html"]
+    assert desk.kept_clip(id, ME.key, tmp_path) is None
+    assert desk.history is not None
+    opened = desk.history.comparison(id, ME.key)
+    assert any("audio is not kept" in remark for remark in opened.remarks)
+    assert desk.is_clip_of(opened.comparison, clip("another name.wav"), ME.key)
+    assert not desk.is_clip_of(opened.comparison, clip(seed=5), ME.key)
+    assert desk.is_clip_of(replace(opened.comparison, kept_as=None), clip(seed=5), ME.key)  # a file does not say more
+
+
 def test_what_was_opened_again_takes_one_more_system_and_another_normaliser(desk: Desk) -> None:
     *_, first = desk.compare("a visit", CLIP, [Contender(spec_for("moonshine"))], owner=ME.key)
     assert desk.history is not None

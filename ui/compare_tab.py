@@ -39,8 +39,6 @@ METRIC_CHOICES = [
     ("Rate: both", "both"),
 ]
 ORDERS = [("Sort: as chosen", "chosen"), ("Sort: error rate", "wer"), ("Sort: RTF", "rtf"), ("Sort: name", "name")]
-SAME_SECONDS = 0.05
-"""Two clips whose lengths differ by less are taken for one, where the audio of the first is not kept."""
 TRIMMED = "The sample was trimmed: take what was cut out of the reference too, or its words count as missing."
 
 
@@ -53,9 +51,9 @@ class Given:
     """Names of the systems that this visitor added."""
     look_again: Callable[[Any], None]
     """Takes an event; each time, the cards are drawn as things are then."""
-    reopen: Callable[[Comparison, str | None, Sequence[str], tuple[str, ...], str], Update]
-    """Sets the tab to a comparison as it was: (comparison, path of its clip or None, what is to be said about it, ``added``,
-    the order in which columns stand)."""
+    reopen: Callable[[Comparison, str | None, Sequence[str], str, tuple[str, ...], str], Update]
+    """Sets the tab to a comparison as it was: (comparison, path of its clip or None, what is to be said about it, its notes,
+    ``added``, the order in which columns stand)."""
     reopened: list[Any]
     """What that changes."""
     order: gr.Dropdown
@@ -143,14 +141,15 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         offers = desk.offers(names)
         return {cards: picker.value(offers, desk.presets(offers), None, desk.ways(offers)), absent: views.absent(offers)}
 
-    def look(path: str | None, text: str, filled: Filled | None, last: Seen | None) -> Update:
+    def look(path: str | None, text: str, filled: Filled | None, last: Seen | None, request: gr.Request) -> Update:
         done = last if last is not None and last.comparison.finished else None
         told: Update = {into: gr.update(visible=takes_more(last, path))}
         if path is None:
             return {**told, clip_line: views.clip_line(), sample: None}
         try:
             heard = desk.clip(path)
-            if done is not None and done.path is None and abs(heard.seconds - done.comparison.seconds) < SAME_SECONDS:
+            asker = person(request, settings)
+            if done is not None and done.path is None and desk.is_clip_of(done.comparison, heard, asker.whose):
                 now = replace(done, path=path)  # the clip of a comparison without sound has come
                 told = results.drawn(now, beside(now.comparison, now.order, now.against, path))
             is_sample = filled is not None and filled.of == "sample" and text == filled.reference.text
@@ -240,8 +239,10 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
             key_terms=wanted,
             owner=person(request, settings).key,
         )
+        fresh = {results.notes: gr.update(value="", visible=False), results.noted: ""}
         for told in results.as_it_runs(running, str(path), cast(Order, by), None):
-            yield {**told, results.against: None}
+            yield {**told, results.against: None, **fresh}
+            fresh = {}
 
     def again(event: gr.EventData, last: Seen | None, by: str, request: gr.Request) -> Iterator[Update]:
         if last is None:
@@ -262,7 +263,8 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
             return
         there = {column.contender.name for column in last.comparison.columns}
         try:
-            contenders = desk.contenders(chosen_in(value), None, own_in(kept), values_in(kept))
+            names = [name for name in chosen_in(value) if name not in there]
+            contenders = desk.contenders(names, None, own_in(kept), values_in(kept))
         except RunnerError as fault:
             yield {status: said(fault)}
             return
@@ -336,6 +338,17 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         except ValueError as fault:
             return {status: str(fault)}
 
+    def note(text: str, noted: str, last: Seen | None, request: gr.Request) -> Update:
+        """What somebody wrote down beside a kept comparison; only what they changed is written over what is kept."""
+        id = last.comparison.kept_as if last is not None else None
+        if desk.history is None or id is None or text == noted:
+            return {results.noted: noted}
+        try:
+            desk.history.set_notes(id, text, person(request, settings).whose)
+            return {results.noted: text, status: "The notes are kept"}
+        except RunnerError as fault:
+            return {results.noted: noted, status: said(fault)}
+
     def hold(event: gr.EventData) -> str:
         return str(event.against)
 
@@ -345,7 +358,9 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     def cancel_one(event: gr.EventData, request: gr.Request) -> None:
         desk.stop(request.session_hash, event.name)
 
-    def reopen(comparison: Comparison, path: str | None, remarks: Sequence[str], names: tuple[str, ...], by: str) -> Update:
+    def reopen(
+        comparison: Comparison, path: str | None, remarks: Sequence[str], notes: str, names: tuple[str, ...], by: str
+    ) -> Update:
         """The tab as it was when this was compared; what is not offered here any more is not ticked."""
         reference, asked_of = comparison.reference, [column.contender.options for column in comparison.columns]
         systems = [split_name(column.contender.name)[0] for column in comparison.columns]
@@ -363,6 +378,8 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         return {
             **results.drawn(now, beside(comparison, now.order, None, path)),
             results.against: None,
+            results.notes: gr.update(value=notes, visible=comparison.kept_as is not None),
+            results.noted: notes,
             clip: path,
             sample: None,
             **filled,
@@ -407,7 +424,9 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     def then_redrawn(event: Any) -> None:
         results.then_folds(event.then(**redrawn), quiet)
 
-    then_redrawn(go.click(run, [clip, *reference, wishes, *ruled, cards, store], [*shown, results.against], **quiet))
+    then_redrawn(
+        go.click(run, [clip, *reference, wishes, *ruled, cards, store], [*shown, results.against, results.noted], **quiet)
+    )
     then_redrawn(into.click(run_more, [results.seen, wishes, order, cards, store], shown, **quiet))
     then_redrawn(results.board.again(again, [results.seen, order], shown, **quiet))
     rules = [order.input, normaliser.input, metric.input, terms.blur, terms.submit]
@@ -420,6 +439,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         results.view.use(use, [results.seen, clip, truth.text], [results.against, status, *truth.outputs], **one_by_one)
     )
     then_redrawn(results.view.against(hold, None, results.against, **quiet))
+    results.notes.blur(note, [results.notes, results.noted, results.seen], [results.noted, status], **quiet)
     results.wire(desk, clip, quiet)
     stop.click(cancel_all, queue=False, **quiet)
     results.board.stop(cancel_one, queue=False, **quiet)
@@ -432,7 +452,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         added,
         look_again,
         reopen,
-        [*shown, results.against, clip, *cleared, normaliser, metric, terms, added, cards, absent],
+        [*shown, results.against, results.noted, clip, *cleared, normaliser, metric, terms, added, cards, absent],
         order,
     )
 

@@ -22,6 +22,7 @@ from comparisons.compare import Comparison, again, begin, fold
 from comparisons.history.database import HistoryError
 from comparisons.history.kept import LOCAL, Whose
 from comparisons.history.rows import NotKept
+from comparisons.history.sounds import name_of, pcm
 from comparisons.history.store import History
 from comparisons.normalise import Normaliser
 from comparisons.reading import NOT_RUNNABLE
@@ -51,6 +52,8 @@ log = logging.getLogger(__name__)
 LONGEST_REFERENCE = 200_000
 """Characters; two hours of fast speech are 120 000."""
 MOST_REPEATS = 20
+SAME_SECONDS = 0.05
+"""Two clips whose lengths differ by less are taken for one, where no more is known of the first."""
 
 _PACE_SECONDS = 0.1  # between two drawings of a page
 
@@ -347,6 +350,13 @@ class Desk:
             return
         except HistoryError as error:
             log.warning("what a comparison has become could not be kept: %s", error)
+
+    def is_clip_of(self, comparison: Comparison, clip: Clip, whose: Whose) -> bool:
+        """Whether a comparison is of this clip: of its sound where that is known, else of its length."""
+        if self.history is not None and comparison.kept_as is not None:
+            with suppress(HistoryError):
+                return self.history.get(comparison.kept_as, whose).sound == name_of(pcm(clip))
+        return abs(clip.seconds - comparison.seconds) < SAME_SECONDS
 
     def said_of(self, comparison: Comparison, whose: Whose) -> tuple[str | None, str]:
         """Title and notes of a comparison that is kept; none of any other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from comparisons.history.differences import beside, differences
-from comparisons.history.kept import Kept
+from comparisons.history.kept import Kept, Whose
 from comparisons.history.store import History
 from comparisons.links import Links
 from comparisons.reading import MOST_BYTES, NotAComparison, Opened, read
@@ -106,13 +106,11 @@ def history_tab(desk: Desk, given: Given, tabs: gr.Tabs, compare: str) -> None:
         """Do what is asked, and tell how things are then."""
         return answer(desk, Asked.of(getattr(event, "asked", None)), person(request, desk.settings), request)
 
-    def shown(
-        opened: Opened, path: Path | None, names: tuple[str, ...], by: str, request: gr.Request, remarks: tuple[str, ...] = ()
-    ) -> Update:
+    def shown(opened: Opened, path: Path | None, notes: str, names: tuple[str, ...], by: str, request: gr.Request) -> Update:
         if desk.is_busy(request.session_hash):
             raise BUSY
         clip = str(path) if path is not None else None
-        told = given.reopen(opened.comparison, clip, (*remarks, *opened.remarks), names, by)
+        told = given.reopen(opened.comparison, clip, opened.remarks, notes, names, by)
         return {**told, tabs: gr.Tabs(selected=compare)}
 
     def open_kept(event: gr.EventData, names: tuple[str, ...], by: str, request: gr.Request) -> Update:
@@ -121,7 +119,8 @@ def history_tab(desk: Desk, given: Given, tabs: gr.Tabs, compare: str) -> None:
             history, whose = _history(desk), person(request, desk.settings).whose
             opened = history.comparison(asked.id, whose)
             path = desk.kept_clip(asked.id, whose, Path(get_upload_folder()))
-            return {**shown(opened, path, names, by, request), tab: {"number": asked.number, "said": "", "opened": True}}
+            notes = history.get(asked.id, whose).notes
+            return {**shown(opened, path, notes, names, by, request), tab: {"number": asked.number, "said": "", "opened": True}}
         except RunnerError as fault:
             return {tab: {"number": asked.number, "said": said(fault)}}
 
@@ -130,10 +129,11 @@ def history_tab(desk: Desk, given: Given, tabs: gr.Tabs, compare: str) -> None:
         asked = Asked.of(getattr(event, "asked", None))
         try:
             history, whose = _history(desk), person(request, desk.settings).whose
-            old, new = (history.comparison(each, whose) for each in (asked.id, asked.gave("other")))
-            path = desk.kept_clip(asked.gave("other"), whose, Path(get_upload_folder()))
+            before, after = _pair(history, asked, whose)
+            old, new = (history.comparison(each.id, whose) for each in (before, after))
+            path = desk.kept_clip(after.id, whose, Path(get_upload_folder()))
             opened = Opened(beside(old.comparison, new.comparison), new.remarks)
-            return {**shown(opened, path, names, by, request), tab: {"number": asked.number, "said": "", "opened": True}}
+            return {**shown(opened, path, "", names, by, request), tab: {"number": asked.number, "said": "", "opened": True}}
         except RunnerError as fault:
             return {tab: {"number": asked.number, "said": said(fault)}}
 
@@ -143,7 +143,7 @@ def history_tab(desk: Desk, given: Given, tabs: gr.Tabs, compare: str) -> None:
         try:
             with Path(path).open("rb") as content:
                 opened = read(content.read(MOST_BYTES + 1))
-            return shown(opened, None, names, by, request, (remark,))
+            return shown(replace(opened, remarks=(remark, *opened.remarks)), None, "", names, by, request)
         except RunnerError as why:
             return refused(said(why))
         except (NotAComparison, OSError) as why:
@@ -237,19 +237,30 @@ def _done(history: History, asked: Asked, asker: Person) -> dict[str, Any]:
         Links(history).withdraw(asked.gave("token"), whose)
         return {"said": "The link is withdrawn: it leads nowhere now."}
     if asked.do == "beside":
-        return {"beside": _beside(history, asked, asker)}
+        return {"beside": _beside(history, asked, whose)}
     if asked.do == "talk":
         return {"file": _conversation(history, asked, asker)}
     raise Refused("That cannot be done here.")
 
 
-def _beside(history: History, asked: Asked, asker: Person) -> str:
-    pair = [history.get(each, asker.whose) for each in (asked.id, asked.gave("other"))]
-    if pair[0].sound != pair[1].sound:
-        raise Refused("These two are of different clips.", "Choose two over the same clip.")
-    before, after = sorted(pair, key=lambda each: each.made_at)
-    old, new = (history.comparison(each.id, asker.whose).comparison for each in (before, after))
+def _beside(history: History, asked: Asked, whose: Whose) -> str:
+    before, after = _pair(history, asked, whose)
+    old, new = (history.comparison(each.id, whose).comparison for each in (before, after))
     return views.laid_beside(before, after, differences(old, new), new)
+
+
+def _pair(history: History, asked: Asked, whose: Whose) -> tuple[Kept, Kept]:
+    """The two that are to be laid side by side, the earlier first.
+
+    Raises:
+        RunnerError: one of them is not there, or they are of different clips.
+    """
+    first, second = sorted(
+        (history.get(each, whose) for each in (asked.id, asked.gave("other"))), key=lambda each: each.made_at
+    )
+    if first.sound != second.sound:
+        raise Refused("These two are of different clips.", "Choose two over the same clip.")
+    return first, second
 
 
 def _conversation(history: History, asked: Asked, asker: Person) -> dict[str, str]:

@@ -16,6 +16,7 @@ from gradio.utils import get_upload_folder
 from comparisons.compare import Comparison, Order, ordered
 from comparisons.exports import stem
 from comparisons.history.differences import SIDES
+from comparisons.history.store import LONGEST_NOTES
 from comparisons.sides.drawn import plain
 from comparisons.sides.side_by_side import anchors, side_by_side
 from runners.base import Clip, RunnerError
@@ -52,6 +53,10 @@ class Results:
     """``Seen``, or None before there is anything."""
     into: gr.Button
     """Runs what else is ticked, into what stands there."""
+    notes: gr.Textbox
+    """Beside a kept comparison."""
+    noted: gr.State
+    """What is kept of them."""
     against: gr.State
     """What the visitor chose to hold the transcripts against; None for the usual."""
     exports: gr.HTML
@@ -66,7 +71,7 @@ class Results:
     @classmethod
     def build(cls, status: gr.HTML, into: gr.Button) -> Results:
         """Build them inside a ``gr.Blocks``, all but ``status`` and ``into``."""
-        seen, against = gr.State(None), gr.State(None)
+        seen, against, noted = gr.State(None), gr.State(None), gr.State("")
         with gr.Column(elem_id="es-results"):
             exports = export_buttons()
             table = gr.HTML("", apply_default_css=False, elem_id="es-summary")
@@ -77,12 +82,20 @@ class Results:
                 fold("Pictures", "es-pictures", pictures_html),
                 fold("What normalisation did", "es-normalised", changes_html),
             )
-        return cls(seen, into, against, exports, table, board, verdicts, view, folds, status)
+            notes = gr.Textbox(
+                label="Notes, kept in History",
+                lines=2,
+                max_lines=12,
+                visible=False,
+                max_length=LONGEST_NOTES,
+                elem_id="es-notes",
+            )
+        return cls(seen, into, notes, noted, against, exports, table, board, verdicts, view, folds, status)
 
     @property
     def outputs(self) -> list[Any]:
         """What ``drawn`` changes."""
-        parts = [self.seen, self.board, self.table, self.verdicts, self.view, self.exports, self.status, self.into]
+        parts = [self.seen, self.board, self.table, self.verdicts, self.view, self.exports, self.status, self.into, self.notes]
         return [*parts, *(each.html for each in self.folds)]
 
     def drawn(self, now: Seen, side: str, *, anew: bool = True) -> Update:
@@ -101,6 +114,7 @@ class Results:
             self.exports: {"stem": stem(comparison)} if comparison.finished else {},
             self.status: views.progress(comparison),
             self.into: gr.update(visible=takes_more(now, now.path)),
+            self.notes: gr.update(visible=comparison.kept_as is not None and comparison.finished),
         }
         if not comparison.finished:  # they are drawn once all is there
             told |= {each.html: "" for each in self.folds}

@@ -84,8 +84,8 @@ def test_what_was_compared_is_kept_found_opened_worked_on_and_survives_a_kill(br
         rows.get_by_role("button", name="Details").click()
         page.get_by_label("Name", exact=True).fill(f"Monday {HOSTILE}")
         page.get_by_label("Tags, separated by commas").fill("good, week 3")
-        page.get_by_label("Notes").fill("To be shown")
-        page.get_by_label("Notes").press("Control+Enter")
+        page.get_by_label("Notes", exact=True).fill("To be shown")
+        page.get_by_label("Notes", exact=True).press("Control+Enter")
         expect(told(page)).to_contain_text("Saved")
         expect(rows.locator("h3").first).to_contain_text("Monday <img")
         page.get_by_label("Search kept comparisons").fill("nonesuch")
@@ -109,6 +109,9 @@ def test_what_was_compared_is_kept_found_opened_worked_on_and_survives_a_kill(br
         expect(page.locator("#es-clip")).to_contain_text("0:02")
         expect(page.locator(f"#es-cards input[value='{hello}']")).to_be_checked()
         expect(page.locator(f"#es-cards input[value='{low}']")).not_to_be_checked()
+        page.get_by_label("Notes, kept in History").fill("To be shown on Monday")
+        page.get_by_label("Notes, kept in History").blur()
+        expect(page.locator("#es-status")).to_contain_text("The notes are kept")
         word = cell(page, "whirled.json").locator(".es-v").last
         word.click()
         expect(page.locator("#es-view .es-clock")).not_to_have_text("0:00 / 0:02")
@@ -121,6 +124,7 @@ def test_what_was_compared_is_kept_found_opened_worked_on_and_survives_a_kill(br
         state(page, low, "ok")
         expect(page.locator("#es-status")).to_contain_text("3 of 3 done")
         rows = history(page)
+        expect(rows).to_contain_text("To be shown on Monday")
         expect(rows).to_contain_text("low.json WER 66.7 %")
         expect(rows).to_contain_text("hello.json WER 33.3 %")
 
