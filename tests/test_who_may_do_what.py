@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from tests.reviewing import Judging
 from tests.serving import ROOT, serving
 from tests.test_app import script, tone
 
@@ -21,6 +24,8 @@ FROM_AFAR = {"X-Forwarded-For": "203.0.113.5"}
 """What a proxy tells: somebody else asks, so it is a visitor."""
 ADD, FETCH, REMOVE = (f"where `visitors_{what}` is on" for what in ("add_models", "download", "remove"))
 LINK = "anyone with a comparison's link"
+JUDGE = "judge with a review's link"
+NO_REVIEW = "There is no such review."
 
 
 def table() -> dict[tuple[str, str], str]:
@@ -33,13 +38,22 @@ def table() -> dict[tuple[str, str], str]:
     return {(row[0], who): cell for row in body for who, cell in zip(head[1:], row[1:], strict=True)}
 
 
+@dataclass(frozen=True)
+class Reviewed:
+    """A review, and what it is of."""
+
+    comparison: str
+    id: str
+    link: str
+
+
 class Asks:
     """Somebody at the API."""
 
-    def __init__(self, url: str, clip: Path, runner: str, headers: dict[str, str]) -> None:
+    def __init__(self, url: str, clip: Path, runner: str, second: str, headers: dict[str, str]) -> None:
         self.url = url
         self._client = Client(url, verbose=False, headers=headers)
-        self._clip, self._runner = handle_file(str(clip)), runner
+        self._clip, self._runner, self._second = handle_file(str(clip)), runner, second
 
     def __call__(self, endpoint: str, *values: Any, **named: Any) -> Any:
         return self._client.predict(*values, api_name=f"/{endpoint}", **named)
@@ -57,8 +71,29 @@ class Asks:
 
     def shelf(self, **asked: str) -> str:
         """What the tab *Models* says to something that a browser asks of it."""
+        return str(self._tab("es-models", asked)["said"])
+
+    def reviews(self, **asked: Any) -> dict[str, Any]:
+        """What the tab *Reviews* answers."""
+        return self._tab("es-reviews", asked)
+
+    def make_review(self, *comparisons: str) -> dict[str, Any]:
+        """What comes of making a review of comparisons of two systems each."""
+        systems = [self._runner, self._second]
+        return self.reviews(do="make", title="By ear", method="best", comparisons=list(comparisons), systems=systems)
+
+    def review(self) -> Reviewed:
+        """A review of theirs."""
+        self.compare(f"{self._runner},{self._second}")
+        kept = str(self("history")["comparisons"][0]["id"])
+        told = self.make_review(kept)
+        row = told["html"].split(f'data-id="{told["made"]}"')[1].split("</article>")[0]
+        (token,) = re.findall(r"/review/([\w-]{32})", row)
+        return Reviewed(kept, told["made"], f"{self.url}/review/{token}")
+
+    def _tab(self, elem_id: str, asked: dict[str, Any]) -> dict[str, Any]:
         config = self._client.config
-        (tab,) = [each["id"] for each in config["components"] if each["props"].get("elem_id") == "es-models"]
+        (tab,) = [each["id"] for each in config["components"] if each["props"].get("elem_id") == elem_id]
         answer = httpx.post(
             f"{self.url}/gradio_api/component_server",
             json={"session_hash": self._client.session_hash, "component_id": tab, "fn_name": "told", "data": asked},
@@ -66,7 +101,8 @@ class Asks:
             timeout=60,
         )
         answer.raise_for_status()
-        return str(answer.json()["said"])
+        told: dict[str, Any] = answer.json()
+        return told
 
     def close(self) -> None:
         self._client.close()
@@ -90,6 +126,9 @@ class Scene:
     """To what the owner has kept."""
     hidden: str
     """Name of a system that is not offered."""
+    owners_review: Reviewed
+    visitors_review: Reviewed
+    others_review: Reviewed
 
     def who(self, column: str) -> Asks:
         return self.owner if column == "owner" else self.visitor
@@ -102,6 +141,17 @@ class Scene:
         if column == "owner":
             return [self.owners, self.visitors, self.others], []
         return [self.visitors], [self.owners, self.others]
+
+    def reviews(self, column: str) -> tuple[list[Reviewed], list[Reviewed]]:
+        """The same of reviews."""
+        if column == "owner":
+            return [self.owners_review, self.visitors_review, self.others_review], []
+        return [self.visitors_review], [self.owners_review, self.others_review]
+
+
+def known() -> dict[str, str]:
+    """A browser of its own: the cookie by which a visitor is known."""
+    return {"Cookie": f"earshot={secrets.token_urlsafe(32)}"}
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +166,14 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     people: list[Asks] = []
 
     def someone(url: str, headers: dict[str, str]) -> Asks:
-        people.append(Asks(url, clip, hello, headers))
+        people.append(Asks(url, clip, hello, hidden, headers))
         return people[-1]
 
     with (
         serving(folder, "--runners", hello, XDG_DATA_HOME=str(folder / "kept")) as app,
         serving(folder / "closed", "--runners", hello, "--no-history", *shut) as closed,
     ):
-        owner, visitor, other = someone(app.url, {}), someone(app.url, FROM_AFAR), someone(app.url, FROM_AFAR)
+        owner, visitor, other = someone(app.url, {}), *(someone(app.url, FROM_AFAR | known()) for _ in range(2))
         owners = owner.keep()
         yield Scene(
             owner,
@@ -136,6 +186,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             other.keep(),
             owner("link", owners),
             hidden,
+            owner.review(),
+            visitor.review(),
+            other.review(),
         )
         for each in people:
             each.close()
@@ -239,10 +292,73 @@ def removes(scene: Scene, column: str) -> None:
     assert says in scene.closed(column).shelf(do="remove", name="hub nobody/nothing")
 
 
+def makes_reviews(scene: Scene, column: str) -> None:
+    who, (theirs, hidden) = scene.who(column), scene.reviews(column)
+    for each in theirs:
+        made = who.make_review(each.comparison)
+        assert not made["fault"]
+        assert made["made"] in who.reviews()["html"]
+    for each in hidden:
+        told = who.make_review(each.comparison)
+        assert (told["made"], "no such comparison" in told["fault"]) == (None, True)
+
+
+def sees_outcomes(scene: Scene, column: str) -> None:
+    if column == JUDGE:
+        review = scene.owner.review()
+        judge = Judging(review.link)
+        judge.join()
+        assert "hush" in str(judge.task())
+        assert "scripted" not in judge.get().text
+        scene.owner.reviews(do="close", id=review.id)
+        assert "hello" in judge.get().text
+        judge.close()
+        return
+    who, (theirs, hidden) = scene.who(column), scene.reviews(column)
+    for each in theirs:
+        told = who.reviews(do="export", id=each.id, kind="json", unfolded=[each.id])
+        assert json.loads(told["file"]["text"])["review"]["id"] == each.id
+        assert "Krippendorff" in told["html"]
+    for each in hidden:
+        told = who.reviews(do="export", id=each.id, kind="json")
+        assert (told["file"], told["fault"].startswith(NO_REVIEW), each.id in told["html"]) == (None, True, False)
+
+
+def ends_reviews(scene: Scene, column: str) -> None:
+    who, (_, hidden) = scene.who(column), scene.reviews(column)
+    people = [scene.owner, scene.visitor, scene.other] if column == "owner" else [scene.visitor]
+    for review in (each.review() for each in people):
+        assert httpx.get(review.link, timeout=60).status_code == 200
+        assert who.reviews(do="withdraw", id=review.id)["said"]
+        assert httpx.get(review.link, timeout=60).status_code == 404
+        for do in ("renew", "close", "delete"):
+            assert who.reviews(do=do, id=review.id)["said"]
+        assert review.id not in who.reviews()["html"]
+    for review in hidden:
+        for do in ("withdraw", "renew", "close", "delete"):
+            told = who.reviews(do=do, id=review.id)
+            assert (told["said"], told["fault"].startswith(NO_REVIEW)) == ("", True)
+        assert "Begin" in httpx.get(review.link, timeout=60).text
+
+
+def judges(scene: Scene, column: str) -> None:
+    headers = {JUDGE: {}, "owner": {}, "visitor": FROM_AFAR}[column]
+    judge = Judging(scene.owners_review.link, headers=headers)
+    judge.join("Ann")
+    task = judge.task()
+    assert task is not None
+    assert judge.vote(task).status_code == 200
+    assert judge.vote(task).status_code == 409
+    judge.close()
+
+
 def by_link_nothing(action: str) -> Callable[[Scene, str], None]:
     """With a link alone: its address is only read, and its token stands for nothing else."""
 
     def test(scene: Scene, column: str) -> None:
+        if column == JUDGE:
+            as_judge_nothing(scene)
+            return
         token, address = scene.link["token"], scene.link["address"]
         asked = {"action": action, "comparison": scene.owners}
         for method in ("POST", "PUT", "PATCH", "DELETE"):
@@ -257,17 +373,46 @@ def by_link_nothing(action: str) -> Callable[[Scene, str], None]:
     return test
 
 
+def as_judge_nothing(scene: Scene) -> None:
+    """With a review's link alone one judges, and its token stands for nothing else."""
+    link = scene.owners_review.link
+    token = link.rsplit("/", 1)[1]
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert httpx.request(method, link, json={"id": scene.owners_review.id}, timeout=60).status_code == 405
+    for path in ("votes", "outcome", scene.owners, scene.owners_review.id):
+        assert httpx.get(f"{link}/{path}", timeout=60).status_code == 404
+    for endpoint in ("kept", "delete", "restore", "link", "links", "describe", "withdraw"):
+        refused(lambda endpoint=endpoint: scene.visitor(endpoint, token))
+    for do in ("close", "withdraw", "renew", "delete", "export"):
+        assert scene.visitor.reviews(do=do, id=token, kind="json")["fault"].startswith(NO_REVIEW)
+    assert httpx.get(f"{scene.owner.url}/shared/{token}", timeout=60).status_code == 404
+    assert "Begin" in httpx.get(link, timeout=60).text
+
+
 ACTIONS: dict[str, tuple[Callable[[Scene, str], None], dict[str, str]]] = {
-    "Compare clips, ask about them": (compares, {"owner": "yes", "visitor": "yes", LINK: "no"}),
-    "See, search and reopen what is kept": (sees, {"owner": "everybody's", "visitor": "their own", LINK: "no"}),
-    "Rename, tag and annotate it": (describes, {"owner": "everybody's", "visitor": "their own", LINK: "no"}),
-    "Delete it, and take that back": (deletes, {"owner": "everybody's", "visitor": "their own", LINK: "no"}),
-    "Make and see links to it": (links, {"owner": "everybody's", "visitor": "their own", LINK: "no"}),
-    "Withdraw a link": (withdraws, {"owner": "everybody's", "visitor": "their own", LINK: "no"}),
-    "Open a link": (opens, {"owner": "yes", "visitor": "yes", LINK: "yes"}),
-    "Name models that are not offered": (names_models, {"owner": ADD, "visitor": ADD, LINK: "no"}),
-    "Download models": (downloads, {"owner": FETCH, "visitor": FETCH, LINK: "no"}),
-    "Remove models": (removes, {"owner": REMOVE, "visitor": REMOVE, LINK: "no"}),
+    "Compare clips, ask about them": (compares, {"owner": "yes", "visitor": "yes", LINK: "no", JUDGE: "no"}),
+    "See, search and reopen what is kept": (sees, {"owner": "everybody's", "visitor": "their own", LINK: "no", JUDGE: "no"}),
+    "Rename, tag and annotate it": (describes, {"owner": "everybody's", "visitor": "their own", LINK: "no", JUDGE: "no"}),
+    "Delete it, and take that back": (deletes, {"owner": "everybody's", "visitor": "their own", LINK: "no", JUDGE: "no"}),
+    "Make and see links to it": (links, {"owner": "everybody's", "visitor": "their own", LINK: "no", JUDGE: "no"}),
+    "Withdraw a link": (withdraws, {"owner": "everybody's", "visitor": "their own", LINK: "no", JUDGE: "no"}),
+    "Open a link": (opens, {"owner": "yes", "visitor": "yes", LINK: "yes", JUDGE: "no"}),
+    "Make blind reviews of what is kept": (
+        makes_reviews,
+        {"owner": "everybody's", "visitor": "their own", LINK: "no", JUDGE: "no"},
+    ),
+    "See and export what came of a review": (
+        sees_outcomes,
+        {"owner": "everybody's", "visitor": "their own", LINK: "no", JUDGE: "once it is closed"},
+    ),
+    "Close, withdraw and delete a review": (
+        ends_reviews,
+        {"owner": "everybody's", "visitor": "their own", LINK: "no", JUDGE: "no"},
+    ),
+    "Judge in a review": (judges, {"owner": "with its link", "visitor": "with its link", LINK: "no", JUDGE: "yes"}),
+    "Name models that are not offered": (names_models, {"owner": ADD, "visitor": ADD, LINK: "no", JUDGE: "no"}),
+    "Download models": (downloads, {"owner": FETCH, "visitor": FETCH, LINK: "no", JUDGE: "no"}),
+    "Remove models": (removes, {"owner": REMOVE, "visitor": REMOVE, LINK: "no", JUDGE: "no"}),
 }
 """What each row says, and the test of its cells."""
 
