@@ -82,10 +82,11 @@ class Asks:
         systems = [self._runner, self._second]
         return self.reviews(do="make", title="By ear", method="best", comparisons=list(comparisons), systems=systems)
 
-    def review(self) -> Reviewed:
-        """A review of theirs."""
-        self.compare(f"{self._runner},{self._second}")
-        kept = str(self("history")["comparisons"][0]["id"])
+    def review(self, kept: str | None = None) -> Reviewed:
+        """A new review of theirs, of that comparison or of a new one."""
+        if kept is None:
+            self.compare(f"{self._runner},{self._second}")
+            kept = str(self("history")["comparisons"][0]["id"])
         told = self.make_review(kept)
         row = told["html"].split(f'data-id="{told["made"]}"')[1].split("</article>")[0]
         (token,) = re.findall(r"/review/([\w-]{32})", row)
@@ -305,7 +306,7 @@ def makes_reviews(scene: Scene, column: str) -> None:
 
 def sees_outcomes(scene: Scene, column: str) -> None:
     if column == JUDGE:
-        review = scene.owner.review()
+        review = scene.owner.review(scene.owners_review.comparison)
         judge = Judging(review.link)
         judge.join()
         assert "hush" in str(judge.task())
@@ -325,9 +326,9 @@ def sees_outcomes(scene: Scene, column: str) -> None:
 
 
 def ends_reviews(scene: Scene, column: str) -> None:
-    who, (_, hidden) = scene.who(column), scene.reviews(column)
+    who, (theirs, hidden) = scene.who(column), scene.reviews(column)
     people = [scene.owner, scene.visitor, scene.other] if column == "owner" else [scene.visitor]
-    for review in (each.review() for each in people):
+    for review in [each.review(old.comparison) for each, old in zip(people, theirs, strict=True)]:
         assert httpx.get(review.link, timeout=60).status_code == 200
         assert who.reviews(do="withdraw", id=review.id)["said"]
         assert httpx.get(review.link, timeout=60).status_code == 404
