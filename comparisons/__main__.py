@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import logging
 import os
 import re
@@ -27,6 +28,7 @@ from comparisons.history.database import HistoryError
 from comparisons.history.kept import LOCAL
 from comparisons.history.store import History
 from comparisons.normalise import NORMALISERS, Normaliser, choose, normaliser
+from comparisons.reading import schema
 from comparisons.reference import Reference, read_references, text_of
 from comparisons.references.manifests import entries
 from comparisons.run import Cancels, Comparing
@@ -115,6 +117,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
 
 
+class _Schema(argparse.Action):
+    """Prints and ends, as ``--help`` does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        with results() as out:
+            out.write(json.dumps(schema(), indent=2) + "\n")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m comparisons",
@@ -122,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG.format(formats="".join(f"  {name:<10}{FORMS[name].says}\n" for name in FORMATS)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--schema", action=_Schema, nargs=0, help="print the JSON Schema of --format json, and end")
     parser.add_argument("clips", nargs="+", metavar="CLIP", type=Path, help="audio or video file")
     parser.add_argument(
         "--runners",

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -102,6 +102,20 @@ def from_dict(document: object) -> Opened:
     except (TypeError, ValueError, RecursionError) as error:
         raise NotAComparison(NO_JSON) from error
     return from_json(text)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what is read: every field that it takes to open a comparison again. A document has
+    others besides, which are counted anew: ``records.to_dict`` says what they are."""
+    said = _Document.model_json_schema()
+    head = {"schema": {"const": SCHEMA}, "version": {"const": VERSION}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **said,
+        "title": SCHEMA,
+        "properties": {**head, **said["properties"]},
+        "required": [*head, *said["required"]],
+    }
 
 
 NO_JSON = "This is not a comparison that Earshot wrote: choose the file that the button JSON, or --format json, gave."

@@ -60,6 +60,13 @@ command = partial(commands.finished, "comparisons")
 HEARS, FAILS, WAITS = "scripted:./hears.json", "scripted:./fails.json", "scripted:./waits.json"
 
 
+def test_the_schema_is_printed_without_a_clip(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--schema"])
+    assert ended.value.code == 0
+    assert json.loads(capsys.readouterr().out)["properties"]["schema"] == {"const": "earshot-comparison"}
+
+
 def test_one_clip_gives_one_json_object_and_nothing_else(folder: Path) -> None:
     code, out, err = command(
         folder,

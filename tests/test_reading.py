@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from comparisons.compare import Comparison, begin, fold, ordered, rescored
 from comparisons.made_with import MadeWith
 from comparisons.normalise import normaliser
-from comparisons.reading import MOST_BYTES, NotAComparison, from_dict, from_json, read
+from comparisons.reading import MOST_BYTES, NotAComparison, from_dict, from_json, read, schema
 from comparisons.records import to_dict
 from comparisons.reference import Reference
 from comparisons.report import to_html
@@ -50,6 +51,7 @@ TEXTS = st.one_of(
     ),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
 )
+CHECKER = jsonschema.Draft202012Validator(schema())
 NAMES = st.text(st.sampled_from("abé#<@:+ 漢"), min_size=1, max_size=8)
 TIMES = st.none() | st.floats(0, 60)
 
@@ -161,6 +163,7 @@ def test_what_is_written_is_read_and_written_the_same(comparison: Comparison) ->
     document = to_dict(comparison)
     opened = from_dict(document)
     assert to_dict(opened.comparison) == document
+    CHECKER.validate(document)
     assert opened.remarks == ()
     again = read(json.dumps(document, indent=1).encode())
     assert again == opened
@@ -168,6 +171,13 @@ def test_what_is_written_is_read_and_written_the_same(comparison: Comparison) ->
         assert (after.contender.name, after.contender.label) == (before.contender.name, before.contender.label)
         assert after.marks == before.marks
         assert (after.cuts, after.oddities, after.not_scored) == (before.cuts, before.oddities, before.not_scored)
+
+
+def test_the_schema_refuses_what_is_not_read() -> None:
+    for change in (put("version", value=2), put("clip", "seconds", value="long"), put("results", value=None)):
+        document = to_dict(compared(clip()))
+        change(document)
+        assert not CHECKER.is_valid(document)
 
 
 def test_what_is_opened_is_drawn_like_what_was_written() -> None:
