@@ -344,9 +344,8 @@ def test_keys_alone_pick_a_prompt(visit: Visit) -> None:
 def test_on_a_phone_a_chosen_template_comes_into_sight(visit: Visit, width: int) -> None:
     page = arrive(visit, viewport={"width": width, "height": 844}, has_touch=True, color_scheme="dark")
     page.locator(".es-told > summary").click()
-    assert (
-        page.locator("#es-cards .es-told").evaluate("node => getComputedStyle(node).overflow") == "visible"
-    )  # it hangs below its card
+    expect(page.locator("#es-cards .es-told")).to_have_css("overflow", "visible")  # it hangs below its card
+    expect(page.locator(".es-told-menu")).to_be_visible()
     menu = page.locator(".es-told-menu").bounding_box()
     assert menu is not None
     assert menu["x"] >= 0

@@ -107,7 +107,7 @@ def test_a_review_is_made_judged_by_three_and_its_link_withdrawn(page: Held, peo
     owner = people(page.url)
     tab = reviews(owner)
     tab.get_by_role("button", name="New review").click()
-    tab.get_by_label("Title").fill(f"Board {HOSTILE}")
+    tab.get_by_label("Title", exact=True).fill(f"Board {HOSTILE}")
     for number in (1, 2):
         tab.get_by_role("checkbox", name=re.compile(rf"^Talk {number}")).check()
     for each in SYSTEMS:
