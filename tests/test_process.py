@@ -407,12 +407,12 @@ def test_an_idle_child_is_light(start):
 
 
 def test_a_child_gets_what_it_needs_and_no_keys_of_others(monkeypatch, tmp_path):
-    for name in ("OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "EARSHOT_LOGIN"):
+    for name in ("OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "EARSHOT_PASSWORD"):
         monkeypatch.setenv(name, "something secret")
     monkeypatch.setenv("HF_TOKEN", "hf_for_gated_models")
     monkeypatch.delenv("HF_HUB_OFFLINE")
     environment = child_environment(Settings(cache_folder=tmp_path, downloads=True))
-    assert not {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "EARSHOT_LOGIN"} & set(environment)
+    assert not {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "EARSHOT_PASSWORD"} & set(environment)
     assert environment["HF_TOKEN"] == "hf_for_gated_models"
     assert environment["EARSHOT_CACHE_FOLDER"] == str(tmp_path)
     assert "HF_HUB_OFFLINE" not in environment
