@@ -42,7 +42,7 @@ def main() -> bool:
         kept = [_kept(history, number) for number in range(CLIPS)]
         ids = [reviews.make(kept, LOCAL, owner=LOCAL, title=title, method="best") for title in ("At once", "One after another")]
         tokens = [reviews.get(id, LOCAL).token for id in ids]
-        page, url = earshot("--history-folder", str(folder))
+        page, url = earshot("--history", "--history-folder", str(folder))
         with page:
             at_once = _judged(f"{url}/review/{tokens[0]}", JUDGES)
             alone = _judged(f"{url}/review/{tokens[1]}", 1)

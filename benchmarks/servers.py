@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+from tests.serving import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,12 +27,6 @@ with gr.Blocks() as demo:
     button.click(lambda path: path or "", audio, text)
 demo.launch(server_port=int(sys.argv[1]), quiet=True)
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _environment(**extra: str) -> dict[str, str]:
