@@ -26,6 +26,9 @@ def main() -> int:
     )
     parser.add_argument("--clip", type=Path, help="what it hears")
     parser.add_argument(
+        "--family", action="append", default=[], help="of runners and children, this one alone; may be given again"
+    )
+    parser.add_argument(
         "--size", choices=("tiny", "0.3b", "full"), default="tiny", help="of phi4's random weights; default: tiny"
     )
     wanted = parser.parse_args()
@@ -51,7 +54,7 @@ def main() -> int:
     if "children" in parts:
         from benchmarks import children
 
-        children.main(min(wanted.rounds, 3))
+        children.main(min(wanted.rounds, 3), tuple(wanted.family) or children.STARTED)
     if "overhead" in parts:
         from benchmarks import overhead
 
@@ -76,7 +79,7 @@ def main() -> int:
     if "runners" in parts:
         from benchmarks import runners
 
-        runners.main(wanted.rounds)
+        runners.main(wanted.rounds, tuple(wanted.family))
     if "moonshine" in parts:
         from benchmarks import moonshine
 

@@ -44,7 +44,7 @@ CALL_SECONDS = 0.5
 """A clip is lengthened until a plain call takes so long, or until it is ``LONGEST_SECONDS`` long."""
 FIRST_SECONDS = 10.0
 LONGEST_SECONDS = 80.0
-WIDTHS = (16, 64)
+WIDTHS = (4, 16, 64)
 OPTIONS = TranscribeOptions(word_times=False)
 _WIDTHS = """
 hidden_size intermediate_size d_model encoder_ffn_dim decoder_ffn_dim ffn_dim head_dim decoder_hidden_size output_dim

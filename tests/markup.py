@@ -47,3 +47,21 @@ class Page(HTMLParser):
         *values, script = self.scripts
         assert script == alone_script()
         return [json.loads(value) for value in values]
+
+
+class Tags(HTMLParser):
+    """Elements of some HTML, and the text between them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from runners.base import (
 )
 from runners.conversations.conversation import Conversation, Exchange, Part
 from runners.prompts import Templates
+from tests.markup import Tags
 from ui import ask_tab, views
 from ui.prose import blocks
 
@@ -33,24 +33,6 @@ HOSTILE = "<img src=x onerror=\"alert('1')\"><script>alert(1)</script>![x](http:
 SPEC = RunnerSpec("one", "One <b>", "x:Y", is_default=True, can_chat=True)
 CONTENDER = Contender(SPEC)
 NAMES = {template.name: template for template in Templates()}
-
-
-class Tags(HTMLParser):
-    """Elements of some HTML, and the text between them."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.names: list[str] = []
-        self.attributes: set[str] = set()
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.names.append(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def answered(text: str, **fields: Any) -> Exchange:

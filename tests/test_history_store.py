@@ -89,13 +89,13 @@ def test_what_is_anothers_does_not_exist(history: History) -> None:
         lambda: history.rename(id, "mine", ME),
         lambda: history.set_notes(id, "mine", ME),
         lambda: history.set_tags(id, ["mine"], ME),
-        lambda: history.delete(id, ME),
-        lambda: history.restore(id, ME),
+        lambda: history.bin.put(id, ME),
+        lambda: history.bin.restore(id, ME),
         lambda: history.audio(id, ME),
         lambda: history.clip(id, ME),
         lambda: history.same_clip(id, ME),
         lambda: history.revisions(id, ME),
-        lambda: history.conversations(id, ME),
+        lambda: history.conversations.about(id, ME),
     ):
         with pytest.raises(NotKept, match="no such comparison in your history"):
             ask()
@@ -178,19 +178,19 @@ def test_systems_are_listed_by_their_labels(history: History) -> None:
 def test_what_is_deleted_can_be_had_back_and_then_is_gone(history: History) -> None:
     id = history.keep(compared(clip("rhododendron.wav")), clip("rhododendron.wav"), ME)
     history.set_notes(id, "an unmistakable remark", ME)
-    history.delete(id, ME)
+    history.bin.put(id, ME)
     assert history.list(ME).total == 0
     assert [row.id for row in history.list(ME, deleted=True).rows] == [id]
     assert history.get(id, ME).deleted_at is not None
-    for ask in (lambda: history.comparison(id, ME), lambda: history.audio(id, ME), lambda: history.delete(id, ME)):
+    for ask in (lambda: history.comparison(id, ME), lambda: history.audio(id, ME), lambda: history.bin.put(id, ME)):
         with pytest.raises(NotKept):
             ask()
-    history.restore(id, ME)
+    history.bin.restore(id, ME)
     assert history.list(ME, search="rhodo").total == 1
-    history.delete(id, ME)
-    assert history.purge(ME) == 0  # it was deleted a moment ago
-    assert history.purge(YOU, older_than_seconds=0) == 0
-    assert history.purge(ME, older_than_seconds=0) == 1
+    history.bin.put(id, ME)
+    assert history.bin.purge(ME) == 0  # it was deleted a moment ago
+    assert history.bin.purge(YOU, older_than_seconds=0) == 0
+    assert history.bin.purge(ME, older_than_seconds=0) == 1
     assert history.list(ME, deleted=True).total == 0
     assert files(history) == []
     left = b"".join(path.read_bytes() for path in history.database.folder.rglob("*") if path.is_file())
@@ -203,12 +203,12 @@ def test_audio_goes_with_the_last_that_needs_it(history: History) -> None:
     other = history.keep(compared(clip(seed=1)), clip(seed=1), ME)
     assert len(files(history)) == 2
     assert [row.id for row in history.same_clip(one, ME)] == [two]
-    history.delete(one, ME)
-    history.purge(older_than_seconds=0)
+    history.bin.put(one, ME)
+    history.bin.purge(older_than_seconds=0)
     assert len(files(history)) == 2
     assert history.same_clip(two, ME) == ()
-    history.delete(two, ME)
-    history.purge(older_than_seconds=0)
+    history.bin.put(two, ME)
+    history.bin.purge(older_than_seconds=0)
     assert files(history) == [f"{history.get(other, ME).sound}.flac"]
 
 
@@ -350,14 +350,14 @@ def test_many_keep_at_once(history: History) -> None:
 def test_conversations_are_kept_with_the_clip(history: History) -> None:
     sound = clip()
     talk = Conversation("a secret id", "clip.wav", 0.5, ALPHA)
-    history.keep_conversation(talk, sound, ME)
-    history.keep_conversation(talk.asked(Prompt(None, "question", "What is said?")), sound, ME)
-    history.keep_conversation(replace(talk, id="another"), sound, YOU)
+    history.conversations.keep(talk, sound, ME)
+    history.conversations.keep(talk.asked(Prompt(None, "question", "What is said?")), sound, ME)
+    history.conversations.keep(replace(talk, id="another"), sound, YOU)
     id = history.keep(compared(sound), sound, ME)
-    (kept,) = history.conversations(id, ME)
+    (kept,) = history.conversations.about(id, ME)
     assert [each["prompt"]["text"] for each in kept.document["exchanges"]] == ["What is said?"]
     assert "a secret id" not in json.dumps(kept.document)
-    history.delete(id, ME)
-    history.purge(older_than_seconds=0)
+    history.bin.put(id, ME)
+    history.bin.purge(older_than_seconds=0)
     again = history.keep(compared(sound), sound, ME)
-    assert history.conversations(again, ME) == ()
+    assert history.conversations.about(again, ME) == ()

@@ -22,8 +22,8 @@ from runners.conversations.record import markdown, to_markdown
 from runners.pool import Pool
 from runners.settings import Settings
 from tests.keeping import ALPHA, BETA, clip, compared, heard
+from tests.markup import Tags
 from tests.test_app import tone
-from tests.test_ask_tab import Tags
 from tests.test_desk import CLIP, HearingPool
 from ui import history_tab, kept
 from ui.desk import Desk
@@ -70,7 +70,7 @@ def test_what_is_anothers_is_not_there_whatever_is_done_with_it(desk: Desk, do: 
     theirs, mine = kept_by(desk, YOU.key), kept_by(desk, ME.key)
     assert desk.history is not None
     if do in ("restore", "purge"):
-        desk.history.delete(theirs, YOU.key)
+        desk.history.bin.put(theirs, YOU.key)
     before = desk.history.get(theirs, YOU.key)
     for id, other in ((theirs, mine), (theirs, theirs)):
         said = told(desk, do=do, id=id, given={"title": "taken", "tags": "a", "notes": "b", "other": other, "number": "0"})
@@ -214,14 +214,14 @@ def test_conversations_about_the_clip_are_read_as_text_and_taken_along(desk: Des
     id, sound = kept_by(desk, ME.key), clip()
     talk = new(BETA, sound).asked(Prompt(None, "question", f"Who speaks? {HOSTILE}"))
     talk = replace(talk, exchanges=(replace(talk.exchanges[0], text=f"- Helen {HOSTILE}"),))
-    desk.history.keep_conversation(talk, sound, ME.key)
-    desk.history.keep_conversation(replace(talk, id="other"), sound, YOU.key)
+    desk.history.conversations.keep(talk, sound, ME.key)
+    desk.history.conversations.keep(replace(talk, id="other"), sound, YOU.key)
     html = told(desk, unfolded=[id])["html"]
     assert html.count("Who speaks?") == 1
     assert not {"img", "script"} & set(Tags(html).names)
     file = told(desk, do="talk", id=id, given={"number": "0"})["file"]
     assert file == {"name": "earshot-clip-conversation.md", "text": to_markdown(talk)}
-    assert file["text"] == markdown(desk.history.conversations(id, ME.key)[0].document)
+    assert file["text"] == markdown(desk.history.conversations.about(id, ME.key)[0].document)
     assert "not there any more" in told(desk, do="talk", id=id, given={"number": "1"})["said"]
 
 
@@ -239,6 +239,6 @@ def test_what_was_asked_before_a_conversation_was_cleared_stays_kept(tmp_path: P
             list(talking.conversations.ask("a visit", name, Prompt(None, "question", question)))
         talking.conversations.clear("a visit", name)
         list(talking.conversations.ask("a visit", name, Prompt(None, "question", "Three?")))
-        found = [each.document["exchanges"] for each in talking.history.conversations(id, ME.key)]
+        found = [each.document["exchanges"] for each in talking.history.conversations.about(id, ME.key)]
         assert [[one["prompt"]["text"] for one in each] for each in found] == [["One?", "Two?"], ["Three?"]]
         assert found[1][0]["answer"] == "Yes."

@@ -101,15 +101,15 @@ def test_withdrawn_deleted_and_made_up_look_the_same(history: History, links: Li
     for each in (withdrawn, kept, in_bin):
         assert browser.get(f"/shared/{each.token}").status_code == 200
     links.withdraw(withdrawn.token, EVERYBODY)
-    history.delete(other, EVERYBODY)
+    history.bin.put(other, EVERYBODY)
     gone = [browser.get(f"/shared/{token}") for token in (withdrawn.token, in_bin.token, "x" * 32)]
     assert {each.status_code for each in gone} == {404}
     assert len({each.text for each in gone}) == 1
     assert browser.get(f"/shared/{kept.token}").status_code == 200
-    history.restore(other, EVERYBODY)
+    history.bin.restore(other, EVERYBODY)
     assert browser.get(f"/shared/{in_bin.token}").status_code == 200
-    history.delete(other, EVERYBODY)
-    history.purge(older_than_seconds=-1)
+    history.bin.put(other, EVERYBODY)
+    history.bin.purge(older_than_seconds=-1)
     assert browser.get(f"/shared/{in_bin.token}").status_code == 404
 
 

@@ -15,7 +15,7 @@ from runners.hub import cache
 from runners.hub.kept import Kept
 from runners.hub.queue import Download
 from runners.settings import Settings
-from tests.test_ask_tab import HOSTILE, Tags
+from tests.markup import Tags
 from tests.test_hub_cache import WHOLE, cached
 from tests.test_weights import checkpoint
 from ui.desk import Desk
@@ -25,6 +25,8 @@ from ui.shelf import May, drawn, page_of, wanted
 
 GB = 1_000_000_000
 WHISPER = spec_for("whisper")
+
+HOSTILE = "<img src=x onerror=\"alert('1')\"><script>alert(1)</script>"
 
 
 class StandInPool:

@@ -15,9 +15,6 @@ from runners.here.availability import as_plain
 from runners.here.ways import Way
 from runners.settings import Settings
 from ui import picker
-from ui.compare_tab import first_choice
-from ui.desk import Desk
-from ui.lookout import Lookout
 from ui.options import Wishes
 
 
@@ -78,11 +75,6 @@ def test_rows_and_presets_travel_as_json() -> None:
     assert value["presets"] == [{"name": "Small", "says": "Little ones.", "names": ["a"]}]
     names = [row["name"] for row in value["rows"]]
     assert len(names) == len(set(names)) > 20
-
-
-def test_a_deployers_choice_is_ticked_first() -> None:
-    settings = Settings(chosen=("whisper", "moonshine"))
-    assert first_choice(Desk(settings, object(), Lookout())) == ["whisper", "moonshine"]  # type: ignore[arg-type]
 
 
 def told(one: RunnerSpec, asked: Wishes) -> TranscribeOptions:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,8 @@ from runners.base import (
 )
 from runners.events import Event, Finished, Loading, Partial, Running
 from runners.here.machine import Device, Machine
-from ui import compare_tab, theme, views
+from tests.markup import Tags
+from ui import theme, views
 
 HOSTILE = "<img src=x onerror=\"alert('1')\">&amp;{{7*7}}${7*7}"
 
@@ -54,20 +54,6 @@ def ok(name: str, text: str) -> Finished:
 def skipped(name: str, why: str = "It died.", fix: str | None = None) -> Finished:
     contender = Contender(spec(name))
     return Finished(contender, TranscriptionResult(contender, "skipped", error=why, fix=fix, log=(why,), stage="load"))
-
-
-class Tags(HTMLParser):
-    """Elements and their attributes' names."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.names: list[str] = []
-        self.attributes: set[str] = set()
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.names.append(tag)
-        self.attributes |= {name for name, _ in attrs}
 
 
 def board(shown: Comparison, **options: Any) -> str:
@@ -239,15 +225,6 @@ def test_a_licence_of_ones_own_is_called_one() -> None:
     assert views.facts(spec(license="Apache-2.0")) == "Apache-2.0"
 
 
-def test_the_hubs_addresses_are_links_and_nothing_else_is() -> None:
-    html = str(views.linked(f"Accept it at https://huggingface.co/google/gemma-3n, then {HOSTILE} http://elsewhere/x"))
-    assert 'href="https://huggingface.co/google/gemma-3n" target' in html
-    assert html.count("<a ") == html.count("href=") == 1
-    assert "img" not in Tags(html).names
-    one = Availability("skipped", "Gated.", "Accept it at https://huggingface.co/a/b-c.")
-    assert 'href="https://huggingface.co/a/b-c"' in views.absent([(spec(name), one) for name in "abcde"])
-
-
 def test_an_rtf_that_the_way_to_a_server_is_part_of_says_so() -> None:
     shown = comparison("one", "two")
     there = replace(shown.columns[1].contender.spec, server=Server("lab", "http://inside/v1"))
@@ -277,11 +254,6 @@ def test_a_latin_1_text_is_read_and_other_files_are_refused() -> None:
     assert text_of("Grüße".encode("latin-1")) == "Grüße"
     with pytest.raises(ValueError, match="not a text file"):
         text_of(b"RIFF\0\0\0\0WAVE")
-
-
-@pytest.mark.parametrize("value", [None, [], "moonshine", {}, {"chosen": "moonshine"}, {"chosen": [1, None, {}]}])
-def test_a_browser_may_send_anything_as_its_choice(value: Any) -> None:
-    assert compare_tab.chosen_in(value) == []
 
 
 def contrast(one: str, other: str) -> float:

@@ -24,7 +24,7 @@ from runners.here.availability import as_plain
 from runners.here.reasons import by_reason
 from runners.prompts import VARIABLES, render, typed
 from ui.ask_tab import export
-from ui.compare_tab import asked
+from ui.asked import asked
 from ui.conversations import NoConversation
 from ui.desk import MOST_REPEATS, Desk, Refused, said
 from ui.options import Wishes

@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, cast
 
 import gradio as gr
 
 from comparisons.beyond.measures import key_terms_in
 from comparisons.compare import Comparison, Order, rescored
-from comparisons.normalise import NORMALISERS, Normaliser, choose
+from comparisons.normalise import NORMALISERS
 from comparisons.reference import Reference
-from comparisons.score import Metric, choose_metric
-from runners.base import Clip, Contender, RunnerError
+from runners.base import Contender, RunnerError
 from runners.catalogue.contenders import split_name
 from ui import picker, references, views
+from ui.asked import asked, chosen_in, first_choice, ways
 from ui.components import absent_cards, clip_facts, contender_cards, options_field, selection_line, status_line
 from ui.desk import LONGEST_REFERENCE, Desk, Refused, said
 from ui.options import Wishes
@@ -30,8 +29,6 @@ from ui.samples import samples
 
 Update = dict[Any, Any]
 
-FIRST_CHOICE = ("moonshine", "pocketsphinx")
-"""Ticked on a first visit where they can run at once: both come with Earshot."""
 METRIC_CHOICES = [
     ("Rate: automatic", ""),
     ("Rate: WER, words", "wer"),
@@ -57,14 +54,6 @@ class Given:
     reopened: list[Any]
     """What that changes."""
     order: gr.Dropdown
-
-
-def first_choice(desk: Desk) -> list[str]:
-    """The systems that are ticked on a first visit."""
-    if desk.settings.chosen is not None:
-        return list(desk.settings.chosen)
-    here = [spec.name for spec, availability in desk.offers() if availability.state == "available"]
-    return [name for name in here if name in FIRST_CHOICE] or here[:2]
 
 
 def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
@@ -462,41 +451,3 @@ def _rule(label: str, choices: Sequence[tuple[str, str]], value: str, elem_id: s
     return gr.Dropdown(
         choices, value=value, label=label, show_label=False, container=False, elem_classes="es-choice", elem_id=elem_id
     )
-
-
-def ways(rule: str, rate: str, language: str | None, reference: Reference | None) -> tuple[Normaliser, Metric]:
-    """The normaliser and the metric that are chosen on the page, "" for what suits the reference."""
-    text = reference.text if reference is not None else ""
-    return choose(rule or None, language, text), choose_metric(rate or None, language, text)
-
-
-def chosen_in(value: Mapping[str, Any] | None) -> list[str]:
-    """The names that are ticked; a browser may send anything."""
-    names = value.get("chosen") if isinstance(value, Mapping) else None
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-
-def asked(
-    desk: Desk,
-    path: str | None,
-    text: str,
-    wished: Wishes,
-    names: Sequence[str],
-    own: Sequence[Mapping[str, Any]] = (),
-    values: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[Clip, list[Contender]]:
-    """The clip and the contenders of a comparison.
-
-    Args:
-        own: the visitor's own prompt templates, as plain records.
-        values: of the templates' variables.
-
-    Raises:
-        RunnerError: something is missing, or not taken here.
-    """
-    if not path:
-        raise Refused("There is no clip yet.", "Drop one in, record one, or take a sample.")
-    if not names:
-        raise Refused("No system is chosen.", "Tick at least one of the cards.")
-    contenders = wished.told(desk.contenders(names, None, own, values))
-    return desk.clip(path, text.strip() or None, wished.spoken), contenders

@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from ui.views import ASSETS, nothing_yet
+from ui.templates import ASSETS
+from ui.views import nothing_yet
 
 
 def script(*names: str) -> str:

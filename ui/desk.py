@@ -386,7 +386,7 @@ class Desk:
         if self.history is None or not conversation.exchanges:
             return
         try:
-            self.history.keep_conversation(conversation, clip, owner)
+            self.history.conversations.keep(conversation, clip, owner)
         except HistoryError as error:  # a full disk does not cost anybody the answer
             log.warning("a conversation could not be kept: %s", error)
 

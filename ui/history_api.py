@@ -67,13 +67,13 @@ def history_api(desk: Desk) -> None:
     def delete(request: gr.Request, comparison: str) -> dict[str, Any]:
         """Put a kept comparison into the bin, where it stays for a day."""
         with asked(request) as (all_kept, whose):
-            all_kept.delete(comparison, whose)
+            all_kept.bin.put(comparison, whose)
             return _row(all_kept.get(comparison, whose))
 
     def restore(request: gr.Request, comparison: str) -> dict[str, Any]:
         """Take a comparison out of the bin."""
         with asked(request) as (all_kept, whose):
-            all_kept.restore(comparison, whose)
+            all_kept.bin.restore(comparison, whose)
             return _row(all_kept.get(comparison, whose))
 
     def link(request: gr.Request, comparison: str, names: bool = True) -> dict[str, Any]:

@@ -221,14 +221,16 @@ def _done(history: History, asked: Asked, asker: Person) -> dict[str, Any]:
         return {"said": "Saved."}
     if asked.do == "delete":
         name = history.get(id, whose).name
-        history.delete(id, whose)
+        history.bin.put(id, whose)
         return {"said": f"{name} is in the bin for a day.", "undo": id}
     if asked.do == "restore":
-        history.restore(id, whose)
+        history.bin.restore(id, whose)
         return {"said": f"{history.get(id, whose).name} is back."}
     if asked.do == "purge":
         return {
-            "said": "Deleted for good." if history.purge(whose, older_than_seconds=0, id=id) else "It is not there any more."
+            "said": "Deleted for good."
+            if history.bin.purge(whose, older_than_seconds=0, id=id)
+            else "It is not there any more."
         }
     if asked.do in ("link", "link-without"):
         Links(history).make(id, whose, names=asked.do == "link")
@@ -264,7 +266,7 @@ def _pair(history: History, asked: Asked, whose: Whose) -> tuple[Kept, Kept]:
 
 
 def _conversation(history: History, asked: Asked, asker: Person) -> dict[str, str]:
-    found = history.conversations(asked.id, asker.whose)
+    found = history.conversations.about(asked.id, asker.whose)
     number = asked.gave("number")
     if not number.isdecimal() or int(number) >= len(found):
         raise Refused("That conversation is not there any more.")
@@ -276,7 +278,7 @@ def _unfolded(history: History, id: str, asker: Person, request: gr.Request) -> 
     whose = asker.whose
     return views.Unfolded(
         others=_others(history, id, asker),
-        conversations=history.conversations(id, whose),
+        conversations=history.conversations.about(id, whose),
         links=[
             views.SharedAt(each.token, address(request, PATH + each.token), each.names) for each in Links(history).of(id, whose)
         ],

@@ -16,9 +16,9 @@ from comparisons.compare import Column, Comparison
 from comparisons.history.differences import Differences, SystemChange
 from comparisons.history.kept import LOCAL, Kept, KeptConversation, Page
 from comparisons.sides.marks import Mark, marks
-from ui import views
 from ui.people import Person
 from ui.prose import blocks
+from ui.templates import html_of
 
 log = logging.getLogger(__name__)
 
@@ -56,28 +56,29 @@ def listed(page: Page, asker: Person, unfolded: Mapping[str, Unfolded], *, is_bi
         unfolded: by id, what is shown of a row besides.
         is_narrowed: whether something was searched for, or filtered.
     """
-    html: str = views._template("history.html").render(
-        rows=[_row(each, asker, unfolded.get(each.id)) for each in page.rows], is_bin=is_bin, is_narrowed=is_narrowed
+    return html_of(
+        "history.html",
+        rows=[_row(each, asker, unfolded.get(each.id)) for each in page.rows],
+        is_bin=is_bin,
+        is_narrowed=is_narrowed,
     )
-    return html
 
 
 def laid_beside(before: Kept, after: Kept, found: Differences, later: Comparison) -> str:
     """Two comparisons over the same clip, and what changed from one to the other."""
-    html: str = views._template("beside.html").render(
+    return html_of(
+        "beside.html",
         before=before,
         after=after,
         changes=found.changes,
         systems=[_system(each, later) for each in found.systems],
         normaliser=later.normaliser.label,
     )
-    return html
 
 
 def off(space: bool) -> str:
     """Stands in the tab where nothing is kept."""
-    html: str = views._template("history-off.html").render(space=space)
-    return html
+    return html_of("history.off.html", space=space)
 
 
 def _row(kept: Kept, asker: Person, unfolded: Unfolded | None) -> dict[str, Any]:

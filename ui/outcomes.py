@@ -12,7 +12,7 @@ from comparisons.figures import counted, percent
 from comparisons.reviews.ballots import Ballot, Cast
 from comparisons.reviews.outcome import Match, Outcome, Standing
 from comparisons.reviews.review import Review
-from ui import views
+from ui.templates import html_of
 
 WORDS = 50
 """Marked words that are listed; the export has all."""
@@ -55,7 +55,8 @@ def _said(review: Review, ballot: Ballot) -> str:
 
 def _drawn(review: Review, outcome: Outcome, casts: Sequence[Cast], *, is_whole: bool = False) -> Markup:
     names = {each.judge.number: each.judge.name for each in casts}
-    html = views._template("outcome.html").render(
+    html = html_of(
+        "outcome.html",
         whole=is_whole,
         outcome=outcome,
         count=f"{counted(outcome.judges, 'judge')}, {counted(outcome.ballots, 'vote')}",

@@ -28,9 +28,10 @@ from comparisons.reviews.ballots import BallotError, Cast, checked
 from comparisons.reviews.outcome import outcome
 from comparisons.reviews.review import Judge, Review, ReviewError, Task
 from comparisons.reviews.store import LONGEST_NAME, Reviews, VoteRefused
-from ui import outcomes, views
+from ui import outcomes
 from ui.doors import as_json, door, gone, refused
 from ui.people import cookie, cookie_name
+from ui.templates import ASSETS, html_of
 
 PATH = "/review/"
 """What stands before a review's token."""
@@ -202,7 +203,7 @@ class _Pages:
 
 
 def _drawn(template: str, review: Review, token: str, **values: Any) -> Response:
-    page = views._template(template).render(title=review.title, question=review.question, token=token, **values)
+    page = html_of(template, title=review.title, question=review.question, token=token, **values)
     return HTMLResponse(page.encode("utf-8", "replace"))
 
 
@@ -236,7 +237,7 @@ def _file(request: Request, body: bytes) -> Response:
     name = request.path_params["name"]
     if name not in FILES:
         return refused(404, "There is no such file.")
-    text = (views.ASSETS / name).read_text(encoding="utf-8")
+    text = (ASSETS / name).read_text(encoding="utf-8")
     if name == "review.css":
-        text = by_setting() + text + (views.ASSETS / "outcome.css").read_text(encoding="utf-8")
+        text = by_setting() + text + (ASSETS / "outcome.css").read_text(encoding="utf-8")
     return Response(text, media_type=FILES[name])

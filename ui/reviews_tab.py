@@ -22,12 +22,13 @@ from comparisons.reviews.review import LONGEST_QUESTION, LONGEST_TITLE, METHODS,
 from comparisons.reviews.store import Held, Reviews
 from runners.base import RunnerError
 from runners.settings import Settings
-from ui import outcomes, views
+from ui import outcomes
 from ui.components import script
 from ui.desk import Desk, Refused, said
 from ui.doors import address
 from ui.people import Person, person
 from ui.review_pages import PATH
+from ui.templates import html_of
 
 MOST_OFFERED = 100
 """Kept comparisons that are offered at once; who has more of them searches."""
@@ -86,7 +87,7 @@ class Asked:
 def reviews_tab(desk: Desk) -> None:
     """Build the tab inside a ``gr.Tab``."""
     if desk.history is None or desk.reviews is None:
-        gr.HTML(views._template("reviews.off.html").render(), apply_default_css=False, elem_id="es-reviews-off")
+        gr.HTML(html_of("reviews.off.html"), apply_default_css=False, elem_id="es-reviews-off")
         return
     shelf = Shelf(desk.history, desk.reviews, desk.settings)
 
@@ -96,8 +97,8 @@ def reviews_tab(desk: Desk) -> None:
 
     gr.HTML(
         None,
-        html_template=views._template("reviews.frame.html").render(
-            ways=WAYS, questions=METHODS, longest_title=LONGEST_TITLE, longest_question=LONGEST_QUESTION
+        html_template=html_of(
+            "reviews.frame.html", ways=WAYS, questions=METHODS, longest_title=LONGEST_TITLE, longest_question=LONGEST_QUESTION
         ),
         js_on_load=script("morph.js", "clipboard.js", "reviews.js", "reviews.new.js"),
         apply_default_css=False,
@@ -133,7 +134,7 @@ class Shelf:
             told["kept"] = self._offered(asked.search, asker.whose)
         unfolded = {*asked.unfolded, told["made"]}
         rows = [self._row(each, each.id in unfolded, asker.whose, request) for each in self._reviews.list(asker.whose)]
-        return {**told, "html": views._template("reviews.html").render(rows=rows)}
+        return {**told, "html": html_of("reviews.html", rows=rows)}
 
     def _do(self, asked: Asked, asker: Person) -> dict[str, Any]:
         id, whose = asked.id, asker.whose

@@ -19,6 +19,7 @@ from runners.hub.pace import ago, progress
 from runners.hub.queue import Download, name_of
 from runners.settings import Settings, hub_offline
 from ui import views
+from ui.templates import html_of
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ def drawn(
     fetching = {each.name for each in downloads if not each.is_over}
     models = {each.spec.model for each in downloads if not each.is_over}
     asked = [_asked(each) for each in missing if each.name not in fetching]
-    template = views._template("models.html")
-    html: str = template.render(
+    return html_of(
+        "models.html",
         downloads=[_download(each) for each in downloads],
         there=[_kept(each, systems, loaded, now) for each in there if each.kind != "hub" or each.name not in models],
         ready=[each for each in asked if not each["idle"]],
@@ -109,7 +110,6 @@ def drawn(
         offline=_offline(settings) if offline else None,
         may=may,
     )
-    return html
 
 
 def _is_here(spec: RunnerSpec) -> bool:

@@ -11,7 +11,7 @@ import gradio as gr
 from comparisons import report
 from comparisons.colours import DARK, LIGHT, tokens
 from comparisons.sides.drawn import view_css
-from ui.views import ASSETS
+from ui.templates import ASSETS
 
 SHEETS = (
     *("earshot.css", "picker.css", "results.css", "prompts.css", "ask.css", "models.css"),

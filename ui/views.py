@@ -5,17 +5,11 @@ Names, transcripts, references, logs and file names come from visitors, models a
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader
-from markupsafe import Markup, escape
-
-from comparisons import figures, report, sheets
+from comparisons import figures, sheets
 from comparisons.compare import Comparison, Order, ordered
 from comparisons.pictures import Picture
 from comparisons.records import agreements
@@ -28,13 +22,10 @@ from runners.here.machine import Machine
 from runners.here.reasons import by_reason
 from runners.prompts import PromptTemplate
 from ui.prose import blocks
-
-ASSETS = Path(__file__).parent / "assets"
+from ui.templates import html_of, macros_of
 
 FEW = 4
 """More cards of a kind than these leave the place before the button."""
-
-_HUB_PAGE = re.compile(r"(https://huggingface\.co/[\w./-]*[\w/-])", re.ASCII)
 
 SHOWN_WHOLE = 150
 """Words of a text of which all is shown, changed or not."""
@@ -84,7 +75,7 @@ def absent(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
     skipped = [row for row in offers if not row[1].ok]
     if len(skipped) <= FEW:
         return ""
-    return _template("absent.html").render(count=len(skipped), groups=_by_reason(skipped), apart=True)
+    return html_of("absent.html", count=len(skipped), groups=_by_reason(skipped), apart=True)
 
 
 def _by_reason(offers: Iterable[tuple[RunnerSpec, Availability]]) -> list[dict[str, Any]]:
@@ -95,22 +86,12 @@ def _by_reason(offers: Iterable[tuple[RunnerSpec, Availability]]) -> list[dict[s
     ]
 
 
-def linked(text: str) -> Markup:
-    """A text in which the hub's addresses are links: where a licence is accepted is one press away."""
-    parts = [
-        Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(part, part.removeprefix("https://"))
-        if place % 2
-        else escape(part)
-        for place, part in enumerate(_HUB_PAGE.split(text))
-    ]
-    return Markup("").join(parts)
-
-
 def systems(offers: Iterable[tuple[RunnerSpec, Availability]]) -> str:
     """The systems that can talk about a clip, as radio buttons; those that cannot run here with reason and fix."""
     rows = list(offers)
     skipped = [row for row in rows if not row[1].ok]
-    return _template("systems.html").render(
+    return html_of(
+        "systems.html",
         able_cards=[
             {"spec": spec, "availability": found, "facts": facts(spec), "where": where(spec, found)}
             for spec, found in rows
@@ -161,7 +142,8 @@ def exchange_html(
         {"place": figures.clock(segment.start) if segment.start is not None else "", "text": segment.text}
         for segment in exchange.segments
     ]
-    return _template("exchange.html").render(
+    return html_of(
+        "exchange.html",
         exchange=exchange,
         template=templates.get(exchange.prompt.template or ""),
         blocks=blocks(exchange.text),
@@ -195,7 +177,7 @@ def exchange_figures(exchange: Exchange) -> list[str]:
 
 def hush(has_systems: bool, has_clip: bool, may_add: bool) -> str:
     """Stands where the conversation will be. ``may_add``: visitors may name a system of their own."""
-    return _template("quiet.html").render(systems=has_systems, clip=has_clip, may_add=may_add)
+    return html_of("quiet.html", systems=has_systems, clip=has_clip, may_add=may_add)
 
 
 def _doing(exchange: Exchange) -> str:
@@ -217,7 +199,7 @@ def machine_line(machine: Machine, downloads: bool) -> str:
 
 def clip_line(clip: Clip | None = None, fault: RunnerError | None = None) -> str:
     """What is known of the clip, or what is wrong with it and what to do; without either, how to begin."""
-    return _template("clip.html").render(clip=clip, facts=_sound(clip) if clip else "", fault=fault)
+    return html_of("clip.html", clip=clip, facts=_sound(clip) if clip else "", fault=fault)
 
 
 def board(comparison: Comparison, by: Order, now: float, transcripts: bool = True) -> dict[str, Any]:
@@ -226,7 +208,7 @@ def board(comparison: Comparison, by: Order, now: float, transcripts: bool = Tru
     Args:
         transcripts: False leaves those out that can be scored, which stand side by side below.
     """
-    module: Any = _template("column.html").module
+    module: Any = macros_of("column.html")
     agreed = agreements(comparison)
     drawn = [
         (
@@ -247,7 +229,8 @@ def verdicts(comparison: Comparison) -> str:
     if not (sentences or agree or comparison.unsaid_key_terms):
         return ""
     method = next((pair.method for pair in comparison.pairs if pair.method), None)
-    return _template("verdicts.html").render(
+    return html_of(
+        "verdicts.html",
         sentences=sentences,
         agree=agree,
         unsaid=comparison.unsaid_key_terms,
@@ -259,7 +242,7 @@ def verdicts(comparison: Comparison) -> str:
 
 def pictures(drawn: Sequence[Picture]) -> str:
     """The pictures of a comparison, each a figure that says what it shows."""
-    return _template("pictures.html").render(pictures=drawn)
+    return html_of("pictures.html", pictures=drawn)
 
 
 def changes(comparison: Comparison) -> str:
@@ -276,7 +259,7 @@ def changes(comparison: Comparison) -> str:
         pieces = [(piece, _how(piece)) for piece in explained(text, comparison.normaliser, unit)]
         counts = Counter(how for _, how in pieces)
         rows.append((label, counts["changed"] + counts["dropped"], counts["lightly"], len(pieces), shortened(pieces)))
-    return _template("changes.html").render(rows=rows, normaliser=comparison.normaliser, unit=unit)
+    return html_of("changes.html", rows=rows, normaliser=comparison.normaliser, unit=unit)
 
 
 def _how(piece: Change) -> str:
@@ -321,18 +304,18 @@ def reference_mark(reference: Reference, can_go_back: bool = False) -> str:
     """What stands under the reference field; "" where there is nothing to say of the reference."""
     if reference.text and reference.seed is None and not reference.is_edited and not can_go_back:
         return ""
-    return _template("reference.html").render(reference=reference, can_go_back=can_go_back)
+    return html_of("reference.html", reference=reference, can_go_back=can_go_back)
 
 
 def nothing_yet() -> str:
     """Stands where the columns will be."""
-    return _template("empty.html").render()
+    return html_of("empty.html")
 
 
 def summary(comparison: Comparison, by: Order) -> str:
     """The table above the columns. All rows are there from the start, so that no column moves when another is done."""
     table = sheets.summary(comparison, by)
-    return _template("summary.html").render(names=table.names, rows=table.rows, normaliser=comparison.normaliser.label)
+    return html_of("summary.html", names=table.names, rows=table.rows, normaliser=comparison.normaliser.label)
 
 
 def progress(comparison: Comparison) -> str:
@@ -357,16 +340,3 @@ def _sound(clip: Clip) -> str:
         count = clip.original_channels
         parts.append({1: "mono", 2: "stereo"}.get(count, f"{count} channels"))
     return " · ".join(parts)
-
-
-@cache
-def _environment() -> Environment:
-    shared = report.environment()
-    loaders = [FileSystemLoader(ASSETS), *([shared.loader] if shared.loader else [])]
-    made = shared.overlay(loader=ChoiceLoader(loaders))
-    made.filters = {**shared.filters, "linked": linked}
-    return made
-
-
-def _template(name: str) -> Any:
-    return _environment().get_template(name)

@@ -1,37 +1,30 @@
-"""The history: finished comparisons kept, changed, found, opened again and deleted.
+"""The history: finished comparisons kept, changed, found and opened again.
 
 Everything is somebody's: each question says whose, and what is another's does not exist for it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sqlite3
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from comparisons.compare import Comparison
 from comparisons.history import rows
+from comparisons.history.audio import Audio, disk_fault
+from comparisons.history.bin import Bin
+from comparisons.history.conversations import Conversations
 from comparisons.history.database import Database, HistoryError
-from comparisons.history.kept import EVERYBODY, Kept, KeptConversation, Page, Revision, Whose
+from comparisons.history.kept import Kept, Page, Revision, Whose
 from comparisons.history.rows import NotKept
 from comparisons.history.searching import question
-from comparisons.history.sounds import Sounds, name_of, pcm
+from comparisons.history.sounds import Sounds
 from comparisons.reading import NotAComparison, Opened, from_json
 from runners.base import Clip
-from runners.conversations import record
-from runners.conversations.conversation import Conversation
 
-BIN_SECONDS = 24 * 3600.0
-"""How long what was deleted can be had back."""
 MOST_REVISIONS = 100
 """Of a comparison; older ones give way, but the first stays."""
 LONGEST_TITLE, LONGEST_NOTES, LONGEST_TAG, MOST_TAGS = 200, 20_000, 40, 20
@@ -50,15 +43,19 @@ class History:
         Raises:
             HistoryError: the folder cannot be written to, or the file is damaged, another program's, or a newer Earshot's.
         """
-        self._keeps_audio = keeps_audio
         self.database = Database(folder)
         try:
             self.sounds = Sounds(folder)
-            self.purge()
-            self._sweep()
-        except OSError as error:
+            self._audio = Audio(self.database, self.sounds, is_kept=keeps_audio)
+            self.bin = Bin(self.database, self._audio)
+            self.conversations = Conversations(self.database, self._audio)
+            self.bin.purge()
+            self._audio.sweep()
+        except BaseException as error:
             self.database.close()
-            raise _disk(error) from error
+            if isinstance(error, OSError):
+                raise disk_fault(error) from error
+            raise
 
     def close(self) -> None:
         """Close the file; what was asked for is on the disk already."""
@@ -71,9 +68,7 @@ class History:
             HistoryError: it cannot be written.
         """
         id, now, document = uuid.uuid4().hex, rows.now(), rows.packed(comparison)
-        samples = pcm(clip)
-        sound = name_of(samples)
-        with self._placing(samples, sound, clip.seconds) as connection:
+        with self._audio.placing(clip) as (connection, sound):
             cursor = connection.execute(
                 "INSERT INTO comparisons (id, owner, made_at, changed_at, source, seconds, sound, summary, document)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -299,62 +294,6 @@ class History:
             connection.executemany("INSERT INTO tags VALUES (?, ?)", [(number, tag) for tag in said])
             connection.execute("UPDATE texts SET tags = ? WHERE rowid = ?", (rows.searched(" \n".join(said)), number))
 
-    def delete(self, id: str, whose: Whose) -> None:
-        """Put a comparison into the bin, from which ``restore`` takes it for a day; then it is gone, audio and all.
-
-        Raises:
-            NotKept: there is none, or it is there already.
-        """
-        with self.database.write() as connection:
-            number = rows.found(connection, "number", id, whose)["number"]
-            connection.execute("UPDATE comparisons SET deleted_at = ? WHERE number = ?", (rows.now(), number))
-        self.purge()
-
-    def restore(self, id: str, whose: Whose) -> None:
-        """Take a comparison out of the bin.
-
-        Raises:
-            NotKept: it is not there.
-        """
-        with self.database.write() as connection:
-            number = rows.found(connection, "number", id, whose, in_bin=True)["number"]
-            connection.execute("UPDATE comparisons SET deleted_at = NULL WHERE number = ?", (number,))
-
-    def purge(self, whose: Whose = EVERYBODY, *, older_than_seconds: float = BIN_SECONDS, id: str | None = None) -> int:
-        """Delete for good what has been in the bin for so long, with its revisions, the audio that nothing else needs, and
-        conversations about clips of which nothing is left; how many comparisons that were.
-
-        Args:
-            id: of the only one that goes.
-
-        Raises:
-            HistoryError: the file cannot be written to.
-        """
-        before = rows.now(-older_than_seconds)
-        wanted, values = rows.where(whose, in_bin=True)
-        if id is not None:
-            wanted.append("id = ?")
-            values.append(rows.clean(id))
-        which = f"{' AND '.join(wanted)} AND deleted_at <= ?"
-        with self.database.write() as connection:
-            numbers = connection.execute(f"SELECT number FROM comparisons WHERE {which}", (*values, before)).fetchall()  # noqa: S608
-            connection.executemany("DELETE FROM texts WHERE rowid = ?", [(row["number"],) for row in numbers])
-            connection.executemany("DELETE FROM comparisons WHERE number = ?", [(row["number"],) for row in numbers])
-            talks = connection.execute(
-                "DELETE FROM conversations WHERE changed_at <= ? AND NOT EXISTS (SELECT 1 FROM comparisons WHERE"
-                " comparisons.sound = conversations.sound AND comparisons.owner = conversations.owner)",
-                (before,) if not numbers else (rows.now(),),
-            ).rowcount
-            unused = connection.execute(
-                "DELETE FROM sounds WHERE NOT EXISTS (SELECT 1 FROM comparisons WHERE sound = sha256)"
-                " AND NOT EXISTS (SELECT 1 FROM conversations WHERE sound = sha256)"
-                " AND NOT EXISTS (SELECT 1 FROM review_clips WHERE sound = sha256) RETURNING sha256"
-            ).fetchall()
-        if numbers or talks:
-            self.database.forget_deleted()
-        self._drop_sounds([row["sha256"] for row in unused])
-        return len(numbers)
-
     def audio(self, id: str, whose: Whose) -> Path | None:
         """The audio of a comparison's clip, FLAC; None if it is not kept.
 
@@ -379,7 +318,7 @@ class History:
         try:
             samples = self.sounds.read(path.stem)
         except OSError as error:
-            raise _disk(error) from error
+            raise disk_fault(error) from error
         reference = comparison.reference.text if comparison.reference is not None else None
         return Clip(
             samples,
@@ -390,76 +329,6 @@ class History:
             warnings=comparison.warnings,
         )
 
-    def keep_conversation(self, conversation: Conversation, clip: Clip, owner: str) -> None:
-        """Keep a conversation about a clip as it stands, in place of what it was. It is shown with the comparisons over the
-        same clip, and goes with the last of them.
-
-        Raises:
-            HistoryError: it cannot be written.
-        """
-        document = rows.compressed(record.to_dict(conversation))
-        id = hashlib.sha256(conversation.id.encode()).hexdigest()
-        samples = pcm(clip)
-        with self._placing(samples, name_of(samples), clip.seconds) as connection:
-            connection.execute(
-                "INSERT INTO conversations (id, owner, sound, made_at, changed_at, document) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET changed_at = excluded.changed_at, document = excluded.document"
-                " WHERE owner = excluded.owner",
-                (id, owner, name_of(samples), rows.now(), rows.now(), document),
-            )
-
-    def conversations(self, id: str, whose: Whose) -> tuple[KeptConversation, ...]:
-        """The conversations that a comparison's owner held about its clip, the oldest first.
-
-        Raises:
-            NotKept: there is no such comparison, or it is in the bin.
-        """
-        with self.database.read() as connection:
-            row = rows.found(connection, "sound, owner", id, whose)
-            found = connection.execute(
-                "SELECT made_at, changed_at, document FROM conversations WHERE sound = ? AND owner = ? ORDER BY made_at",
-                (row["sound"], row["owner"]),
-            ).fetchall()
-        return tuple(
-            KeptConversation(
-                rows.time(row["made_at"]), rows.time(row["changed_at"]), json.loads(zlib.decompress(row["document"]))
-            )
-            for row in found
-        )
-
-    @contextmanager
-    def _placing(self, samples: NDArray[np.int16], sound: str, seconds: float) -> Iterator[sqlite3.Connection]:
-        """A connection that may write, with the row of a sound and its audio in place: no row is ever without.
-
-        Long audio is written before anybody waits for it; what is swept away meanwhile is written again.
-        """
-        half: Path | None = None
-        try:
-            while True:
-                there = self.sounds.path(sound).is_file()
-                if self._keeps_audio and not there and half is None:
-                    half = self.sounds.written(samples)
-                with self.database.write() as connection:
-                    there = self.sounds.path(sound).is_file()
-                    if self._keeps_audio and not there and half is None:
-                        continue
-                    if half is not None and not there:
-                        self.sounds.place(half, sound)
-                    size = self.sounds.path(sound).stat().st_size if self._keeps_audio else None
-                    connection.execute(
-                        "INSERT INTO sounds (sha256, seconds, bytes) VALUES (?, ?, ?)"
-                        " ON CONFLICT (sha256) DO UPDATE SET bytes = coalesce(excluded.bytes, bytes)",
-                        (sound, seconds, size),
-                    )
-                    yield connection
-                return
-        except OSError as error:
-            raise _disk(error) from error
-        finally:
-            if half is not None:
-                with suppress(OSError):
-                    half.unlink(missing_ok=True)
-
     def _distinct(self, columns: str, table: str, whose: Whose) -> Sequence[sqlite3.Row]:
         wanted, values = rows.where(whose)
         with self.database.read() as connection:
@@ -468,29 +337,3 @@ class History:
                 f" WHERE {' AND '.join(wanted)} ORDER BY 1",
                 values,
             ).fetchall()
-
-    def _sweep(self) -> None:
-        """Delete audio that no row is about: what was placed when somebody pulled the plug."""
-        self.sounds.drop_halves()
-        with self.database.read() as connection:
-            known = {row["sha256"] for row in connection.execute("SELECT sha256 FROM sounds WHERE bytes IS NOT NULL")}
-        self._drop_sounds([name for name in self.sounds.names() if name not in known])
-
-    def _drop_sounds(self, names: Sequence[str]) -> None:
-        """Delete the audio of sounds that no row is about any more, unless one has come meanwhile."""
-        if not names:
-            return
-        try:
-            with self.database.write() as connection:
-                for name in names:
-                    if connection.execute("SELECT 1 FROM sounds WHERE sha256 = ?", (name,)).fetchone() is None:
-                        self.sounds.drop(name)
-        except OSError as error:
-            raise _disk(error) from error
-
-
-def _disk(error: OSError) -> HistoryError:
-    return HistoryError(
-        f"The history cannot be kept: {error.strerror or error} ({error.filename}).",
-        "See how much room the disk has, and who may write there.",
-    )

@@ -238,7 +238,7 @@ class Reviews:
             connection.execute("DELETE FROM reviews WHERE id = ?", (id,))
         with self._read_lock:
             self._read.pop(id, None)
-        self._history.purge()  # audio that only this needed
+        self._history.bin.purge()  # audio that only this needed
         self._history.database.forget_deleted()
 
     # What somebody may do who has the link
@@ -322,6 +322,8 @@ class Reviews:
 
     def audio(self, review: Review, number: int) -> Path | None:
         """The audio of a clip, FLAC; None if there is no such clip."""
+        if number not in {clip.number for clip in review.clips}:  # an address may bear a number that SQLite has no room for
+            return None
         with self._history.database.read() as connection:
             row = connection.execute(
                 "SELECT sound FROM review_clips WHERE review = ? AND number = ?", (review.id, number)
