@@ -250,6 +250,8 @@ class RunnerSpec:
     """ISO 639-1 code that it takes the speech for where nobody says; None if it detects the language, or knows only one."""
     translates_to: tuple[str, ...] = ()
     """ISO 639-1 codes of the languages that it can write the speech down in without a prompt (``translate_to``)."""
+    translates_from_told: bool = False
+    """It does not hear which language it translates from: it is told, or takes it for ``assumes_language``."""
     is_streaming: bool = False
     """Made to be fed sound as it comes; here it hears whole clips all the same."""
     has_word_times: bool = False
@@ -541,7 +543,7 @@ def check_options(spec: RunnerSpec, options: TranscribeOptions) -> None:
 
     Raises:
         UnsupportedOption: the language is not one it understands, or cannot be chosen; it takes no prompt; or it does not
-            translate to the language asked for.
+            translate to the language asked for, or not without being told from which.
     """
     if options.prompt is not None and not spec.takes_prompt:
         raise UnsupportedOption(
@@ -557,6 +559,11 @@ def check_options(spec: RunnerSpec, options: TranscribeOptions) -> None:
             f"It translates to: {known}." if known else "Leave the translation out, or choose another system.",
         )
     wanted = options.language
+    if target is not None and wanted is None and spec.translates_from_told and target == spec.assumes_language:
+        raise UnsupportedOption(
+            f"{spec.label} takes speech for {target!r} unless told otherwise, and would translate nothing.",
+            "Name the language that is spoken.",
+        )
     if wanted is None or spec.languages == (wanted,):
         return
     if spec.languages is not None and wanted not in spec.languages:

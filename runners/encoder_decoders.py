@@ -27,6 +27,7 @@ from runners.base import (
     TranscribeOptions,
     Transcript,
     UnsupportedOption,
+    check_options,
 )
 from runners.dialects.seamless_m4t import SEAMLESS_CODES
 from runners.networks import checkpoint
@@ -118,12 +119,14 @@ class EncoderDecoder(Holding[_Loaded]):
 
         Raises:
             AudioError: the clip has more than one channel.
-            UnsupportedOption: the checkpoint does not know the language, or does not translate from it to the other.
+            UnsupportedOption: the checkpoint does not know the language, or does not translate from it to the other, or
+                would have to guess which language it translates.
             OutOfMemory: a piece does not fit.
             Cancelled: between two tokens.
         """
         loaded = self._need()
         dialect = loaded.dialect
+        check_options(self._spec, options)
         source = options.language or self._spec.assumes_language
         only = self._spec.only_language
         if not dialect.is_told_language and options.language not in (None, only):
@@ -137,7 +140,8 @@ class EncoderDecoder(Holding[_Loaded]):
             return _hear(loaded, piece, told, progress, say)
 
         heard = hear_in_pieces(clip, _longest(loaded), hear, progress, word_times=options.word_times)
-        assumed = dialect.is_told_language and options.language is None and options.translate_to is None
+        matters = options.translate_to is None or self._spec.translates_from_told
+        assumed = dialect.is_told_language and options.language is None and matters
         notes = (f"nobody said which language it is: taken for {source!r}",) if assumed and heard.text else ()
         return Transcript(
             text=heard.text,

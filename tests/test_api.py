@@ -223,12 +223,14 @@ def test_prompts_are_compared_like_models(client: Client, clip: Path, echo: str,
 
 def test_who_cannot_translate_is_skipped_by_name(client: Client, clip: Path) -> None:
     compared = client.predict(
-        handle_file(str(clip)), runners="pocketsphinx", reference="one two", translate_to="de", api_name="/compare"
+        handle_file(str(clip)), runners="pocketsphinx, canary", reference="one two", translate_to="en", api_name="/compare"
     )
-    (told,) = compared["results"]
-    assert told["status"] == "skipped"
-    assert "does not translate" in told["error"]
-    assert (told["scored"], told["wer"]) == (False, None)
+    never, untold = compared["results"]
+    assert "does not translate" in never["error"]
+    assert "translate nothing" in untold["error"]
+    assert untold["fix"] == "Name the language that is spoken."
+    for told in (never, untold):
+        assert (told["status"], told["scored"], told["wer"]) == ("skipped", False, None)
 
 
 @pytest.mark.parametrize(

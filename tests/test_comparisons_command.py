@@ -323,11 +323,13 @@ def test_a_system_that_takes_no_prompt_is_skipped_by_name(folder: Path) -> None:
 
 
 def test_who_cannot_translate_is_skipped_by_name(folder: Path) -> None:
-    code, out, _ = command(folder, "hello.wav", "--runners", "moonshine", "--translate-to", "de", "--format", "json")
+    code, out, _ = command(folder, "hello.wav", "--runners", "moonshine,canary", "--translate-to", "en", "--format", "json")
     assert code == 3
-    (told,) = json.loads(out)["results"]
-    assert "does not translate" in told["error"]
-    assert told["scored"] is False
+    never, untold = json.loads(out)["results"]
+    assert "does not translate" in never["error"]
+    assert "translate nothing" in untold["error"]
+    assert untold["fix"] == "Name the language that is spoken."
+    assert (never["scored"], untold["scored"]) == (False, False)
 
 
 def test_when_all_are_skipped_the_exit_code_is_3(folder: Path) -> None:

@@ -164,6 +164,26 @@ def test_canary_translates_from_english_and_to_it(folders: dict[str, Path]) -> N
         hear(runner, babble(2), TranscribeOptions(language="de", translate_to="fr"))
 
 
+def test_canary_would_translate_nothing_from_a_language_that_it_only_takes_for_the_one_wanted(folders: dict[str, Path]) -> None:
+    runner = loaded("canary", folders["canary"])
+    to_english = TranscribeOptions(translate_to="en")
+    for refusing in (lambda: hear(runner, babble(1), to_english), lambda: check_options(spec_for("canary"), to_english)):
+        with pytest.raises(UnsupportedOption, match="translate nothing") as refused:
+            refusing()
+        assert "Name the language that is spoken" in (refused.value.fix or "")
+    german = hear(runner, babble(2), TranscribeOptions(translate_to="de"))
+    assert any("taken for 'en'" in note for note in german.notes), "what it is translated from is a guess too"
+    assert german.text == hear(runner, babble(2), TranscribeOptions(language="en", translate_to="de")).text
+
+
+def test_seamless_hears_what_it_translates(folders: dict[str, Path]) -> None:
+    check_options(spec_for("seamless-m4t"), TranscribeOptions(translate_to="en"))
+    runner = loaded("seamless-m4t", folders["seamless-m4t"])
+    heard = hear(runner, babble(2), TranscribeOptions(translate_to="en"))
+    assert not any("taken for" in note for note in heard.notes)
+    assert heard.text == hear(runner, babble(2), TranscribeOptions(language="de", translate_to="en")).text
+
+
 def test_cohere_does_not_translate() -> None:
     with pytest.raises(UnsupportedOption, match="does not translate"):
         check_options(spec_for("cohere-transcribe"), TranscribeOptions(translate_to="de"))

@@ -65,6 +65,7 @@ def test_its_facts_fit_together(spec: RunnerSpec) -> None:
     assert spec.license is None or SPDX.fullmatch(spec.license)
     assert spec.assumes_language is None or spec.assumes_language in (spec.languages or ())
     assert spec.assumes_language is None or spec.can_choose_language, "what is assumed can be told"
+    assert not spec.translates_from_told or (spec.translates_to and spec.assumes_language is not None)
     assert spec.dtypes
     assert spec.devices
     assert not (spec.can_be_spread and spec.audio_tokens_per_second is None and not spec.tested)

@@ -74,6 +74,7 @@ def as_plain(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
         "can_choose_language": spec.can_choose_language,
         "assumes_language": spec.assumes_language,
         "translates_to": list(spec.translates_to),
+        "translates_from_told": spec.translates_from_told,
         "is_streaming": spec.is_streaming,
         "has_word_times": spec.has_word_times,
         "has_segment_times": spec.has_segment_times,

@@ -47,6 +47,8 @@ const remarks = (rows, now) => {
   if (now.translate_to) {
     const cannot = rows.filter((row) => !row.translates_to.includes(now.translate_to));
     if (cannot.length) found.push(`Skipped, for they do not translate to ${shelf.language(now.translate_to)}: ${labels(cannot)}.`);
+    const untold = rows.filter((row) => !code && row.translates_from_told && row.assumes_language === now.translate_to && row.translates_to.includes(now.translate_to));
+    if (untold.length) found.push(`Skipped until the spoken language is named, for they would take it for ${shelf.language(now.translate_to)} already: ${labels(untold)}.`);
     const told = shelf.chosen.filter((name) => rows.some((row) => row.takes_prompt && row.translates_to.includes(now.translate_to) && name.startsWith(row.name) && name.includes("#")));
     if (told.length) found.push(`Skipped, for a prompt and a translation cannot both be asked for: ${shelf.listed(told)}.`);
     found.push("A translation has no error rate.");

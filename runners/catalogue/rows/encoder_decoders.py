@@ -64,6 +64,7 @@ ROWS: tuple[RunnerSpec, ...] = (
         can_choose_language=True,
         assumes_language="en",
         translates_to=_CANARY_LANGUAGES,  # from English to the others, and from them to English
+        translates_from_told=True,
         has_segment_times=True,
         longest_transcribed_seconds=40,
         tested="tiny checkpoint",
