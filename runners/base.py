@@ -236,6 +236,8 @@ class RunnerSpec:
     """Packages as pip names them; ``runners.here.packages`` knows what they are imported as."""
     size_bytes: int | None = None
     """What a download from the hub fetches, where that is known without asking."""
+    stored_dtype: Dtype | None = None
+    """The precision in which most of the hub's weights are; None if unknown."""
     files: tuple[str, ...] = ()
     """Patterns of the files to fetch from the hub; empty: a transformers checkpoint's usual ones."""
     dtypes: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")

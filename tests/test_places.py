@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from runners.base import RunnerSpec
 from runners.catalogue.names import spec_for
+from runners.catalogue.rows import CHECKPOINTS, RUNNERS
 from runners.here.availability import availability
 from runners.here.machine import ZERO_GPU, Device
 from runners.here.need import needed_bytes
@@ -17,6 +20,8 @@ from runners.here.weights import read_weights
 from runners.settings import Settings
 from tests.stand_ins import ONLINE, everything_is_installed, gpu, in_cache, machine, skipped
 from tests.test_weights import checkpoint, matrices, safetensors, with_adapter
+
+FROM_HUB = [row for row in RUNNERS if row.model is not None and row.parameters is not None and row.size_bytes is not None]
 
 
 @pytest.fixture(autouse=True)
@@ -290,3 +295,87 @@ def test_a_cpu_computes_in_the_half_precision_that_weights_are_stored_in_if_it_c
     cpu = replace(here.devices[-1], has_bfloat16=computes)
     found = availability(spec_for(f"whisper:{folder}{asked}"), replace(here, devices=(cpu,)), ONLINE)
     assert found.placement.dtype == dtype
+
+
+def stored(row: RunnerSpec) -> tuple[int, int]:
+    """How many of what is fetched of a row are in its stored precision, and how many in float32 beside it."""
+    assert row.parameters is not None
+    assert row.size_bytes is not None
+    if row.stored_dtype == "float32":
+        return 0, min(row.parameters, row.size_bytes // 4)
+    fetched = min(row.parameters, row.size_bytes // 2)  # parts that a row counts may not be fetched
+    precise = (row.size_bytes - 2 * fetched) // 2
+    return fetched - precise, precise
+
+
+def fetched_folder(row: RunnerSpec, folder: Path) -> Path:
+    """What a download of the row leaves here, as far as heads and sizes tell; it takes no room on the disk."""
+    heard = CHECKPOINTS[row.family]
+    kind = heard.model_types[0] if heard.model_types else "wav2vec2"
+    checkpoint(folder, {}, model_type=kind, architectures=[f"Tiny{heard.architecture_ending or ''}"])
+    for name in row.folders:
+        with_adapter(folder, name=name)
+    if "ctranslate2" in heard.formats:
+        with (folder / "model.bin").open("wb") as file:
+            file.truncate(row.size_bytes)
+        return folder
+    half, precise = stored(row)
+    cached = min(heard.cached_numbers or 0, half)
+    head: dict[str, dict[str, object]] = {}
+    end = 0
+    name_in_head = {"bfloat16": "BF16", "float16": "F16"}.get(row.stored_dtype or "", "F32")
+    for name, dtype, count, width in (
+        ("model.layers.0.self_attn.k_proj.weight", name_in_head, cached, 2),
+        ("model.rest", name_in_head, half - cached, 2),
+        ("model.precise", "F32", precise, 4),
+    ):
+        if count:
+            head[name] = {"dtype": dtype, "shape": [count, 1], "data_offsets": [end, end + width * count]}
+            end += width * count
+    raw = json.dumps(head).encode()
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(len(raw).to_bytes(8, "little") + raw)
+        file.truncate(8 + len(raw) + end)
+    return folder
+
+
+@pytest.mark.parametrize("row", FROM_HUB, ids=lambda row: row.name)
+def test_a_rows_stored_precision_fits_what_is_fetched(row: RunnerSpec) -> None:
+    half, precise = stored(row)
+    assert row.stored_dtype in ("float32", "bfloat16", "float16")
+    if row.stored_dtype == "float32":
+        assert row.size_bytes == pytest.approx(4 * row.parameters, rel=0.03)
+    else:
+        assert 0 <= precise < half / 4
+
+
+@pytest.mark.parametrize("computes", [True, False], ids=["bfloat16", "no bfloat16"])
+@pytest.mark.parametrize("row", FROM_HUB, ids=lambda row: row.name)
+def test_a_row_goes_and_needs_before_its_download_what_it_does_after(
+    row: RunnerSpec, computes: bool, tmp_path: Path, packages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (packages / "soxr").mkdir()
+    (packages / "soxr" / "__init__.py").touch()
+    monkeypatch.setattr("runners.hub.downloadable.disk_free_bytes", lambda folder: None)
+    monkeypatch.setenv("HF_TOKEN", "hf_of_nobody")
+    here = machine(free_gb=300)
+    here = replace(here, devices=(replace(here.devices[-1], has_bfloat16=computes),))
+    before = availability(row, here, ONLINE)
+    assert before.state == "download"
+    in_cache(
+        tmp_path / "hub-home", row.model or "", lambda folder: fetched_folder(row, folder), revision=row.revision or "main"
+    )
+    after = availability(row, here, ONLINE)
+    assert after.state == "available"
+    assert (before.placement.device, before.placement.dtype) == (after.placement.device, after.placement.dtype)
+    assert before.placement.need_bytes == pytest.approx(after.placement.need_bytes, rel=0.01)
+    if "int8" not in row.dtypes or "torch" in row.requires:
+        assert before.placement.dtype == ("bfloat16" if computes and row.stored_dtype == "bfloat16" else "float32")
+
+
+def test_phi4_takes_half_as_much_where_a_cpu_computes_in_the_precision_of_its_weights() -> None:
+    here = machine(free_gb=40)
+    able = replace(here, devices=(replace(here.devices[-1], has_bfloat16=True),))
+    found = availability(spec_for("phi4-multimodal"), able, ONLINE)
+    assert found.placement.dtype == "bfloat16"
+    assert found.placement.need_bytes == pytest.approx(12e9, rel=0.03)  # as the README says

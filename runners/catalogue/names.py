@@ -292,6 +292,7 @@ def _added(default: RunnerSpec, model: str, revision: str | None) -> RunnerSpec:
         languages=None,
         license=None,
         size_bytes=None,
+        stored_dtype=None,
         files=(),
         gated=False,
         needs_gpu=False,

@@ -139,7 +139,8 @@ def precisions(spec: RunnerSpec, device: Device, settings: Settings, weights: We
         MissingPackage: one is named that needs a package.
     """
     by_preference = _ON_CPU if device.kind == "cpu" else _ON_ACCELERATOR
-    if device.kind == "cpu" and device.has_bfloat16 and weights is not None and weights.is_bfloat16:
+    is_stored_so = weights.is_bfloat16 if weights is not None else spec.stored_dtype == "bfloat16"
+    if device.kind == "cpu" and device.has_bfloat16 and is_stored_so:
         by_preference = _ON_CPU_IN_HALF
     possible = [dtype for dtype in by_preference if dtype in spec.dtypes and (dtype != "bfloat16" or _has_bfloat16(device))]
     if is_quantised_on_request(spec):

@@ -93,6 +93,7 @@ def _chat(
         license=license_,
         requires=("transformers", "torch", "accelerate"),
         size_bytes=megabytes * MB,
+        stored_dtype="bfloat16",
         dtypes=dtypes,
         devices=TORCH_DEVICES,
         gated=gated,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from runners.base import RunnerSpec, Tested
+from runners.base import Dtype, RunnerSpec, Tested
 from runners.catalogue.rows.kinds import MB, TORCH_DEVICES, Heard
 
 HEARD: Mapping[str, Heard] = MappingProxyType(
@@ -24,6 +24,7 @@ def _ctc(
     *,
     tested: Tested = "tiny checkpoint",
     gated: bool = False,
+    stored_dtype: Dtype = "float32",
 ) -> RunnerSpec:
     return RunnerSpec(
         family="ctc",
@@ -36,6 +37,7 @@ def _ctc(
         license=license_,
         requires=("transformers", "torch"),
         size_bytes=megabytes * MB,
+        stored_dtype=stored_dtype,
         devices=TORCH_DEVICES,
         gated=gated,
         has_word_times=True,
@@ -51,6 +53,13 @@ ROWS: tuple[RunnerSpec, ...] = (
     # Its adapters for other languages, 9 MB each, are not fetched; a folder that has them can be told the language.
     _ctc("facebook/mms-1b-all", "MMS 1B (its English adapter)", 965, 3860, "CC-BY-NC-4.0"),
     _ctc("nvidia/parakeet-ctc-1.1b", "Parakeet CTC 1.1B", 1063, 4252, "CC-BY-4.0"),
-    _ctc("ibm-granite/granite-speech-5.0-470m-turboctc", "Granite Speech 5.0 TurboCTC", 470, 940, "Apache-2.0"),
+    _ctc(
+        "ibm-granite/granite-speech-5.0-470m-turboctc",
+        "Granite Speech 5.0 TurboCTC",
+        470,
+        940,
+        "Apache-2.0",
+        stored_dtype="bfloat16",
+    ),
     _ctc("google/medasr", "MedASR (medical dictation)", 105, 421, "LicenseRef-Health-AI-Developer-Foundations", gated=True),
 )

@@ -70,6 +70,7 @@ def _llm(family: str, model: str, label: str, millions: int, license_: str) -> R
         license=license_,
         requires=("transformers", "torch", "accelerate"),
         size_bytes=2 * millions * MB,
+        stored_dtype="bfloat16",
         dtypes=TORCH_QUANTISED,
         devices=TORCH_DEVICES,
         has_segment_times=True,

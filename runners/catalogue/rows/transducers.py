@@ -41,7 +41,8 @@ def _transducer(
         languages=languages,
         license=license_,
         requires=("transformers", "torch"),
-        size_bytes=4 * millions * MB,  # float32
+        size_bytes=4 * millions * MB,
+        stored_dtype="float32",
         devices=TORCH_DEVICES,
         can_choose_language=family == "nemotron" and len(languages) > 1,
         is_streaming=family == "nemotron",
