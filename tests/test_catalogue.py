@@ -380,7 +380,10 @@ def test_a_wrong_name_in_the_file_is_refused_with_its_line(
 
 
 def test_everything_but_the_scripted_system_is_offered_by_default() -> None:
-    assert [spec.name for spec in offered(Settings())] == [row.name for row in RUNNERS if row.family != "scripted"]
+    real = [row.name for row in RUNNERS if row.family != "scripted"]
+    assert [spec.name for spec in offered(Settings())] == real
+    settings = Settings.model_validate({"models": [{"name": "scripted", "label": "A play"}, {"name": "scripted:/plays/one"}]})
+    assert [spec.name for spec in offered(settings)] == [*real, "scripted:/plays/one"]  # a play of the deployer's own is asked for
 
 
 def test_what_is_offered_can_be_chosen_and_added_to_without_doubles() -> None:

@@ -147,7 +147,8 @@ def offered(settings: Settings) -> tuple[RunnerSpec, ...]:
         return [_of_setting(name, known, settings, (field, place)) for place, name in enumerate(names)]
 
     if settings.runners is None:
-        specs = [spec for spec in known if spec.family != SCRIPTED]
+        unasked = {row.name for row in RUNNERS if row.family == SCRIPTED}  # one that [[models]] adds is asked for
+        specs = [spec for spec in known if spec.name not in unasked]
     else:
         specs = named("runners", settings.runners)
     specs += named("extra_runners", settings.extra_runners)
