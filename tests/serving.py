@@ -17,6 +17,8 @@ from pathlib import Path
 
 from gradio_client import Client
 
+from runners.settings_file import SETTINGS_FILE
+
 ROOT = Path(__file__).parent.parent
 _START_SECONDS = 600.0  # a busy machine starts it late
 
@@ -53,14 +55,20 @@ def visiting(served: Served) -> Iterator[Client]:
 
 
 @contextmanager
-def serving(folder: Path, *flags: str, **environment: str) -> Iterator[Served]:
-    """Run ``python app.py`` until the block ends. ``folder`` takes its log, its uploads and its caches."""
+def serving(folder: Path, *flags: str, settings: str | None = None, **environment: str) -> Iterator[Served]:
+    """Run ``app.py`` until the block ends. ``folder`` takes its log, its uploads and its caches.
+
+    Args:
+        settings: what a deployer writes into ``earshot.toml``: then the app is started in ``folder``, where that file is put.
+    """
+    if settings is not None:
+        (folder / SETTINGS_FILE).write_text(settings, encoding="utf-8")
     port = free_port()
     log = folder / "app.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port), "--host", "127.0.0.1", *flags],
-            cwd=ROOT,
+            [sys.executable, str(ROOT / "app.py"), "--port", str(port), "--host", "127.0.0.1", *flags],
+            cwd=ROOT if settings is None else folder,
             env={
                 **os.environ,
                 "GRADIO_TEMP_DIR": str(folder / "uploads"),

@@ -22,6 +22,7 @@ from gradio_client.exceptions import AppError
 from comparisons.history.kept import EVERYBODY
 from comparisons.history.store import History
 from runners.settings import IN_THE_FILE_ALONE, Settings
+from runners.settings_file import SETTINGS_FILE
 from tests.plays import script
 from tests.serving import ROOT, Served, free_port, serving, visiting
 from tests.sounds import tone
@@ -205,6 +206,28 @@ def test_a_wrong_setting_is_named_and_nothing_starts(flags: list[str], names: st
     assert "Traceback" not in told.stderr
 
 
+@pytest.mark.parametrize(
+    ("settings", "line", "fix"),
+    [
+        ("port = 1\nhost = here\n", 2, "write name = value"),
+        ('[[models]]\nname = "whisper"\nlable = "Ours"\n', 3, "did you mean label?"),
+        ('[[models]]\nname = "ctc"\n\n[[models]]\nname = "whipser:/models/x"\n', 5, 'Did you mean "whisper"?'),
+        ('[servers.lab]\nbase_url = "gpu-1:8000"\n', 2, "begins with http:// or https://"),
+        ('[[models]]\nname = "moonshine"\nhidden = true\n[presets]\nward = ["moonshine"]\n', 5, "Add it with [[models]]"),
+    ],
+)
+def test_a_wrong_settings_file_is_refused_with_its_line_and_the_fix_and_nothing_starts(
+    settings: str, line: int, fix: str, tmp_path: Path
+) -> None:
+    (tmp_path / SETTINGS_FILE).write_text(settings, encoding="utf-8")
+    told = _run(folder=tmp_path)
+    assert told.returncode == 2
+    assert f"{SETTINGS_FILE}, line {line}" in told.stderr
+    assert fix in told.stderr
+    assert "Traceback" not in told.stderr
+    assert told.stdout == ""
+
+
 def test_a_history_that_cannot_be_kept_is_told_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a letter")
     told = _run("--history-folder", str(tmp_path / "file"), "--runners", "scripted")
@@ -257,11 +280,11 @@ def test_interrupting_the_app_ends_its_children(tmp_path: Path) -> None:
         assert "Traceback" not in app.said()
 
 
-def _run(*flags: str) -> subprocess.CompletedProcess[str]:
+def _run(*flags: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     if "--port" not in flags:
         flags = (*flags, "--port", str(free_port()))
     return subprocess.run(
-        [sys.executable, "app.py", *flags], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(ROOT / "app.py"), *flags], cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
 
 
