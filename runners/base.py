@@ -255,7 +255,7 @@ class RunnerSpec:
     translates_from_told: bool = False
     """It does not hear which language it translates from: it is told, or takes it for ``assumes_language``."""
     is_streaming: bool = False
-    """Made to be fed sound as it comes; here it hears whole clips all the same."""
+    """Made to be fed sound as it comes, though here it hears whole clips; or served, with text that arrives as it is made."""
     has_word_times: bool = False
     has_segment_times: bool = False
     takes_prompt: bool = False

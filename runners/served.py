@@ -71,7 +71,7 @@ class Served:
         self._connection: Connection | None = None
         self._form = 0
         """The first of the forms that this server has not refused yet."""
-        self._has_words = True
+        self._has_words = spec.has_word_times
         self._refused: set[str] = set()
         """Extras of a chat request that this server does not take."""
         self._tokens_name = "max_tokens"
@@ -191,7 +191,7 @@ class Served:
             piece = hearing.piece(len(samples) / SAMPLE_RATE, options.language)
             if form == 0 and piece.text and not piece.words:
                 self._has_words = False  # it takes the wish and heeds it not
-            if options.word_times and piece.text and not piece.words:
+            if options.word_times and self._spec.has_word_times and piece.text and not piece.words:
                 return Piece(piece.text, (), piece.segments, piece.language, ("this server gives no word times",))
             return piece
 

@@ -285,6 +285,8 @@ _WORDS: Mapping[str, str] = MappingProxyType(
     {
         "too_short": "this is empty; leave it out, or name something",
         "string_too_short": "this is empty; leave it out, or write something",
+        "bool_parsing": "this is true or false",
+        "bool_type": "this is true or false",
         "string_pattern_mismatch": 'a language is written as its code, such as "en"',
     }
 )

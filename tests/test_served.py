@@ -331,6 +331,18 @@ def test_a_server_that_heeds_no_language_is_told_none() -> None:
         check_options(spec, TranscribeOptions(language="de"))
 
 
+def test_a_server_that_times_no_words_is_not_asked_to_and_its_text_streams(server: FaultServer) -> None:
+    spec = row(server.base_url, word_times=False)
+    assert (spec.has_word_times, spec.is_streaming) == (False, True)
+    assert (row("http://lab/v1").is_streaming, row("http://lab/v1", "chat").is_streaming) == (False, True)
+    assert row("http://lab/v1", word_times=True).has_word_times
+    assert not row("http://lab/v1", "chat", word_times=False).has_word_times
+    server.answers = [streamed("All ", "clear.", done=False)]
+    heard = hear(spec, word_times=True)  # as everybody is asked where somebody wants them
+    assert (heard.text, heard.words, heard.notes) == ("All clear.", (), ())
+    assert [request.form.get("stream") for request in server.requests] == ["true"]
+
+
 def test_a_model_is_found_by_its_server_or_without_where_there_is_no_doubt() -> None:
     both = {
         name: ServerSetting.model_validate({"base_url": f"http://{name}/v1", "models": [{"model": model}]})

@@ -118,7 +118,7 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
         ("port", "-1", "0"),
         ("device", "gpu", "'cuda'"),
         ("dtype", "int3", "'bfloat16'"),
-        ("share", "perhaps", "boolean"),
+        ("share", "perhaps", "true or false"),
         ("memory_budget_gb", "0", "greater than 0"),
         ("max_clip_seconds", "nan", "finite"),
         ("idle_unload_seconds", "inf", "finite"),
@@ -167,6 +167,9 @@ def test_a_file_that_may_not_be_read_is_named() -> None:
         read_settings()
 
 
+SERVED = '[servers.lab]\nbase_url = "http://x/v1"\n\n[[servers.lab.models]]\nmodel = "a"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
@@ -181,6 +184,9 @@ def test_a_file_that_may_not_be_read_is_named() -> None:
         ('[servers.lab]\nbase_url = "http://x/v1"\nretries = 1_000\n', 3, "less than or equal to 10"),
         ('[servers.lab]\nbase_url = "http://x/v1"\nmodels = [{model = "a"}, {model = "a"}]\n', 3, "is there twice"),
         ('[servers.lab]\nbase_url = "http://x/v1"\ntimeout_seconds = inf\n', 3, "finite"),
+        (f'{SERVED}word_times = "none"\n', 6, "this is true or false"),
+        (f'{SERVED}route = "chat"\nword_times = true\n', 7, 'leave this out, or take route = "transcriptions"'),
+        (f"{SERVED}word_time = false\n", 6, "did you mean word_times?"),
         ('[servers.lab]\nbase_url = "http://x/v1/audio/transcriptions"\n', 2, 'as in "/v1"'),
         ('[[models]]\nname = "pocketsphinx"\nlanguages = ["English"]\n', 3, 'written as its code, such as "en"'),
         ('[presets]\n"Ward" = []\n', 2, "this is empty"),

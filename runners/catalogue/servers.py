@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from runners.base import Route, RunnerError, RunnerSpec, Server
 from runners.catalogue.offers import LanguageCode
@@ -64,12 +64,21 @@ class ServedModel(BaseModel):
     """Longest audio of one turn of a conversation (the chat route); None: as the route usually takes."""
     can_choose_language: bool | None = None
     """Whether the server heeds a language; None: the transcriptions route does."""
+    word_times: bool | None = None
+    """Whether the server times words; None: the transcriptions route does. Where it times none, its text streams."""
 
     @field_validator("model")
     @classmethod
     def _check_model(cls, value: str) -> str:
         if not _MODEL.fullmatch(value):
             raise ValueError("a model is named as its server names it, without spaces in front, # or line breaks")
+        return value
+
+    @field_validator("word_times")
+    @classmethod
+    def _check_word_times(cls, value: bool | None, told: ValidationInfo) -> bool | None:
+        if value and told.data.get("route") == "chat":
+            raise ValueError('no words are timed by the chat route; leave this out, or take route = "transcriptions"')
         return value
 
 
@@ -171,6 +180,7 @@ def _row(model: ServedModel, name: str, setting: ServerSetting) -> RunnerSpec:
             f"{name!r} cannot be a server's name.", "Use letters, digits, dots and hyphens, such as [servers.gpu-1]."
         )
     chats = model.route == "chat"
+    times_words = not chats and model.word_times is not False
     return RunnerSpec(
         family=FAMILY,
         label=model.label or f"{model.model.rpartition('/')[2] or model.model} on {name}",
@@ -182,7 +192,8 @@ def _row(model: ServedModel, name: str, setting: ServerSetting) -> RunnerSpec:
         dtypes=(),
         devices=(),
         can_choose_language=not chats if model.can_choose_language is None else model.can_choose_language and not chats,
-        has_word_times=not chats,
+        is_streaming=not times_words,
+        has_word_times=times_words,
         has_segment_times=True,
         takes_prompt=chats,
         can_chat=chats,
