@@ -47,6 +47,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     pieces: Sequence[bytes] = ()
     """Sent one after the other in chunks, after ``body``."""
+    pause_seconds: float = 0.0
+    """Before each piece."""
     hangs: bool = False
     """Nothing more comes after the pieces, until the client goes or the server ends."""
     breaks: bool = False
@@ -145,7 +147,10 @@ class _Asked(BaseHTTPRequestHandler):
             return
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for piece in (answer.body, *answer.pieces):
+        self._chunk(answer.body)
+        for piece in answer.pieces:
+            if self.faults.ending.wait(answer.pause_seconds):
+                return
             self._chunk(piece)
         while answer.endless and not self.faults.ending.is_set():
             self._chunk(answer.endless)
