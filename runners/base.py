@@ -41,9 +41,9 @@ Status = Literal["ok", "skipped", "cancelled"]
 Stage = Literal["availability", "load", "transcribe", "chat"]
 Task = Literal["transcription", "translation", "summarization", "question", "chat"]
 """What a prompt asks for. Only a transcription can be scored against a reference."""
-Tested = Literal["real weights", "tiny checkpoint", "server"]
-"""How a row's code was tried: on real weights of its kind, on a small random checkpoint of its architecture, or against a
-server that speaks its protocol."""
+Tested = Literal["real weights", "real weights of its kind", "tiny checkpoint", "server"]
+"""How a row's code was tried: on the row's own weights; on trained weights of the very same kind of network, which are not the
+row's own; on a small random checkpoint of that kind; or against a server that speaks its protocol."""
 Ended = Literal["complete", "limit", "loop"]
 """Why an answer ended: the model was done, it reached the most tokens it may have, or it said the same thing over and over."""
 

@@ -140,7 +140,7 @@ class FasterWhisper:
         if model is None:
             raise ModelLoadError("The model is not loaded.", "Load it first.")
         language = None if options.language is None else WHISPER_CODES.get(options.language, options.language)
-        if language is not None and language not in model.supported_languages:
+        if language is not None and not _knows(model, language):
             raise UnsupportedOption(
                 f"{self._spec.label} does not know the language {options.language!r}.",
                 "Leave the language open, or choose another system.",
@@ -205,6 +205,11 @@ class FasterWhisper:
             progress.partial(heard.text)
             progress.check()
         return heard
+
+
+def _knows(model: Any, language: str) -> bool:
+    """True if it can be told the language; the library names Cantonese for older models too, which have no token for it."""
+    return language in model.supported_languages and model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
 
 
 def _converted(weights: Path, placement: Placement, progress: Progress) -> Path:

@@ -68,11 +68,21 @@ def _brief_english_whisper(folder: Path) -> Path:
     return tiny_whisper.whisper(folder, multilingual=False, positions=40, eagerness=25.5)
 
 
+def _brief_third_whisper(folder: Path) -> Path:
+    return tiny_whisper.whisper(folder, third=True, positions=40, eagerness=25)
+
+
+def _third_whisper(folder: Path) -> Path:
+    return tiny_whisper.whisper(folder, third=True)
+
+
 CASES = {
     "whisper": Case("whisper", _brief_whisper),
     "whisper-english": Case("whisper", _brief_english_whisper),
+    "whisper-v3": Case("whisper", _brief_third_whisper),
     "whisper-bfloat16": Case("whisper", _brief_whisper, "bfloat16"),
     "faster-whisper": Case("faster-whisper", tiny_whisper.whisper, "int8", "faster_whisper"),
+    "faster-whisper-v3": Case("faster-whisper", _third_whisper, "int8", "faster_whisper"),
     "wav2vec2": Case("ctc", tiny_wav2vec2.wav2vec2),
     "hubert": Case("ctc", tiny_wav2vec2.hubert),
     "data2vec": Case("ctc", tiny_wav2vec2.data2vec),
@@ -110,6 +120,8 @@ CLIPS = {
 
 @dataclass
 class Subject:
+    case: str
+    """Its name among the cases."""
     spec: RunnerSpec
     runner: Runner
     weights: Path | None
@@ -151,17 +163,19 @@ class Subject:
 
 
 @contextmanager
-def loaded(case: Case, folders: pytest.TempPathFactory) -> Iterator[Subject]:
+def loaded(name: str, folders: pytest.TempPathFactory) -> Iterator[Subject]:
     """The runner of a case with its weights made and loaded; the test is skipped where its package is missing."""
+    case = CASES[name]
     if case.package and find_spec(case.package) is None:
         pytest.skip(f"{case.package} is not installed")
     weights = case.build(folders.mktemp(case.family)) if case.build else None
     spec = spec_for(f"{case.family}:{weights}" if weights else case.family)
-    module, _, name = spec.target.partition(":")
+    module, _, kind = spec.target.partition(":")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EARSHOT_CACHE_FOLDER", str(folders.mktemp("cache")))
-        runner: Runner = getattr(importlib.import_module(module), name)(spec)
+        runner: Runner = getattr(importlib.import_module(module), kind)(spec)
         found = Subject(
+            name,
             spec,
             runner,
             None if case.family == "scripted" else weights,

@@ -17,7 +17,7 @@ QUESTION = ("What is said?",)
 
 @pytest.fixture(scope="module", params=TALKERS)
 def talker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
-    with loaded(CASES[request.param], tmp_path_factory) as found:
+    with loaded(request.param, tmp_path_factory) as found:
         yield found
 
 

@@ -79,6 +79,14 @@ def test_spoken_digits_are_heard_as_well_as_noted(speech_weights: Path) -> None:
     assert hear(runner, silence(3)).text == ""
 
 
+def test_version_3_is_converted_and_can_be_told_cantonese(source: Path, tmp_path: Path) -> None:
+    runner = loaded(tiny_whisper.whisper(tmp_path, third=True))
+    assert runner._model.model.n_mels == 128
+    assert hear(runner, babble(3), TranscribeOptions(language="yue")).language == "yue"
+    with pytest.raises(UnsupportedOption, match="'yue'"):
+        hear(loaded(source), babble(3), TranscribeOptions(language="yue"))
+
+
 def test_a_folder_is_converted_once(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = kept(cache)
     first = hear(loaded(folder), babble(3))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ from comparisons.compare import Comparison, begin, fold
 from comparisons.reference import Reference
 from comparisons.report import to_dict
 from runners.ask import main as ask_main
-from runners.base import Clip, Contender, Placement, RunnerError, TranscribeOptions, Transcript, TranscriptionResult
+from runners.base import Clip, Contender, Placement, RunnerError, Tested, TranscribeOptions, Transcript, TranscriptionResult
 from runners.catalogue.listing import markdown
 from runners.catalogue.names import offered, spec_for
 from runners.catalogue.rows import RUNNERS, SCRIPTED
@@ -90,6 +90,18 @@ def test_the_table_of_systems_is_what_the_rows_say() -> None:
     table = README.split("## The systems\n\n")[1].split("\n\n")[0]
     rows = [spec for spec in RUNNERS if spec.family != SCRIPTED]
     assert table.splitlines() == markdown(rows).splitlines(), "print it with: python -m runners --table"
+
+
+def test_the_words_of_the_table_are_explained() -> None:
+    explained = README.split("## The systems\n\n")[1].split("\n\n")[1].casefold()
+    assert all(f"*{word}" in explained for word in get_args(Tested))
+
+
+def test_sections_that_the_text_points_to_are_there() -> None:
+    titles = re.findall(r"^##+ (.+)$", README, re.MULTILINE)
+    pointed = re.findall(r"\(see \*([^*]+)\*\)", README)
+    assert pointed
+    assert set(pointed) <= set(titles)
 
 
 def test_runner_names_in_the_text_are_names() -> None:

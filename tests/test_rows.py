@@ -6,17 +6,20 @@ import importlib
 import inspect
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from runners.base import Prompt, RunnerSpec, TranscribeOptions, UnsupportedOption, check_options
+from runners.base import Prompt, Route, RunnerSpec, TranscribeOptions, UnsupportedOption, check_options
 from runners.catalogue.names import spec_for
 from runners.catalogue.rows import CHECKPOINTS, FAMILIES, RUNNERS, SCRIPTED
+from tests.case import Case
+from tests.kinds import kind_of
+from tests.served_models import row
 from tests.subjects import CASES
 
-BUILT = {case.family for case in CASES.values()}
-"""Families that the contract test loads and runs."""
 CODE = re.compile(r"[a-z]{2}|yue|haw")
 """ISO 639-1, and the two that Whisper has beyond it."""
 SPDX = re.compile(r"[A-Za-z0-9.+-]+")
@@ -86,18 +89,55 @@ def test_what_is_fetched_is_as_large_as_its_parameters(spec: RunnerSpec) -> None
 
 @each(RUNNERS)
 def test_it_claims_nothing_that_no_test_ran(spec: RunnerSpec) -> None:
+    stands_behind(spec, CASES)
+
+
+def stands_behind(spec: RunnerSpec, cases: Mapping[str, Case]) -> None:
+    """Fails where a row claims more than these cases, the runner's own tests and the tests of servers try."""
     if spec.tested is None:
+        assert spec.family == SCRIPTED
         return
-    if spec.tested == "tiny checkpoint":
-        assert spec.family in BUILT
-    if spec.tested == "real weights":
-        assert spec.family in {"moonshine", "moonshine-transformers", "pocketsphinx", "whisper", "faster-whisper", "ctc"}
-    assert spec.tested != "server" or spec.server is not None
+    kind = kind_of(spec)
+    assert kind is not None, "tests/kinds.py does not know what kind of network it is"
+    case = cases[kind.case]
+    assert case.family == spec.family
+    heard = CHECKPOINTS.get(spec.family)
+    assert heard is None or not heard.model_types or kind.model_type in heard.model_types
+    match spec.tested:
+        case "real weights":  # those inside the package, which is all that the case runs
+            assert (case.build, kind.model_type) == (None, None)
+            assert case.package
+        case "real weights of its kind":
+            module = spec.target.partition(":")[0].rpartition(".")[2]
+            assert kind.weights
+            assert f'"{kind.weights}"' in (Path(__file__).parent / f"test_{module}.py").read_text(encoding="utf-8")
+        case "tiny checkpoint":
+            assert case.build is not None
+            assert kind.weights is None, "more was tried than it says"
+        case "server":
+            pytest.fail("no row of Earshot's own is served")
 
 
-@pytest.mark.parametrize("family", sorted(BUILT))
-def test_what_a_test_ran_is_said(family: str) -> None:
-    assert any(spec.tested for spec in RUNNERS if spec.family == family) or family == SCRIPTED
+@pytest.mark.parametrize("gone", sorted(CASES))
+def test_without_its_case_a_claim_does_not_stand(gone: str) -> None:
+    left = {name: case for name, case in CASES.items() if name != gone}
+    for spec in RUNNERS:
+        kind = kind_of(spec)
+        if kind is not None and kind.case == gone:
+            with pytest.raises(KeyError):
+                stands_behind(spec, left)
+
+
+@pytest.mark.parametrize("route", get_args(Route))
+def test_what_is_served_claims_a_server_and_each_route_has_its_tests(route: Route) -> None:
+    assert row("http://inside/v1", route).tested == "server"
+    tests = [(Path(__file__).parent / f"test_served{more}.py").read_text(encoding="utf-8") for more in ("", "_by_transformers")]
+    asks = r"\brow\((?:server\.base_url|address)" + ("" if route == "transcriptions" else rf', "{route}"')
+    assert all(re.search(asks, text) for text in tests)
+
+
+def test_every_family_that_a_test_runs_says_so() -> None:
+    assert {case.family for case in CASES.values()} == {spec.family for spec in RUNNERS if spec.tested} | {SCRIPTED}
 
 
 @each(RUNNERS)

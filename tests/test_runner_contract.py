@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from runners.base import AudioError, Cancelled, Prompt, RunnerError, TranscribeOptions, Transcript, UnsupportedOption
+from tests.kinds import KINDS
 from tests.sounds import silence
 from tests.subjects import CASES, CLIPS, Subject, loaded
 from tests.watcher import Watcher
 
 
-@pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
+@pytest.fixture(scope="module", params=CASES)
 def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
     with loaded(request.param, tmp_path_factory) as found:
         yield found
@@ -36,6 +37,14 @@ def test_a_clip_of_any_length_becomes_a_transcript_with_times_inside_it(subject:
         assert spans == sorted(spans)
     assert all(word.confidence is None or 0 <= word.confidence <= 1 for word in transcript.words)
     json.dumps([(word.start, word.end, word.confidence) for word in transcript.words])  # plain numbers, not numpy's
+
+
+def test_it_is_of_the_kind_that_its_rows_rely_on(subject: Subject) -> None:
+    relied_on = {kind.model_type for kind in KINDS.values() if kind.case == subject.case} - {None}
+    if not relied_on:
+        pytest.skip("no row relies on it")
+    assert subject.weights is not None
+    assert {json.loads((subject.weights / "config.json").read_text())["model_type"]} == relied_on
 
 
 def test_nothing_to_hear_is_no_failure(subject: Subject) -> None:

@@ -105,6 +105,17 @@ def test_the_language_is_taken_as_given_or_detected(many_languages: Path) -> Non
         hear(runner, babble(1), TranscribeOptions(language="fr"))
 
 
+def test_version_3_hears_128_bands_and_can_be_told_cantonese(many_languages: Path, tmp_path: Path) -> None:
+    third = loaded(tiny_whisper.whisper(tmp_path, third=True, positions=40))
+    heard = hear(third, babble(1), TranscribeOptions(language="yue"))
+    assert heard.language == "yue"
+    assert heard.words
+    with pytest.raises(UnsupportedOption, match="'yue'"):
+        hear(loaded(many_languages), babble(1), TranscribeOptions(language="yue"))
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert (config["vocab_size"], config["num_mel_bins"]) == (51_866, 128)
+
+
 def test_an_english_checkpoint_hears_english_only(tmp_path: Path) -> None:
     runner = loaded(tiny_whisper.whisper(tmp_path, multilingual=False, positions=40))
     assert hear(runner, babble(1)).language == "en"

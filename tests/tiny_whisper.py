@@ -9,19 +9,22 @@ from runners.catalogue.names import spec_for
 from tests import byte_level
 
 LANGUAGES = ("en", "zh", "de", "es")
-"""What the tiny multilingual Whisper says it knows; its tokenizer has the tokens of all 99."""
+"""What the tiny multilingual Whisper says it knows; its tokenizer has the tokens of all 99. Version 3 knows "yue" too."""
 
 
-def whisper(folder: Path, *, multilingual: bool = True, positions: int = 448, eagerness: float = 24) -> Path:
-    """A Whisper with the vocabulary's true size and order, and four of the languages; ``eagerness`` to end shortens its texts.
+def whisper(
+    folder: Path, *, multilingual: bool = True, third: bool = False, positions: int = 448, eagerness: float = 24
+) -> Path:
+    """A Whisper with the vocabulary's true size and order, and some of the languages; ``eagerness`` to end shortens its texts.
 
-    The size matters too: CTranslate2 takes a vocabulary of under 51865 tokens for an English-only one.
+    The size matters too: CTranslate2 takes a vocabulary of under 51865 tokens for an English-only one, and counts the
+    languages by it. The ``third`` version hears 128 bands and has a token for Cantonese besides, which moves those after it.
     """
     import torch
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
     end = 50_257 if multilingual else 50_256
-    codes = spec_for("whisper").languages
+    codes = spec_for("whisper:openai/whisper-large-v3" if third else "whisper").languages
     assert codes is not None
     assert codes[: len(LANGUAGES)] == LANGUAGES
     special = [
@@ -31,9 +34,12 @@ def whisper(folder: Path, *, multilingual: bool = True, positions: int = 448, ea
         *(f"<|{name}|>" for name in ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")),
     ]
     ids = {text: end + number for number, text in enumerate(special)}
+    known = (*LANGUAGES, "yue") if third else LANGUAGES
+    bands = 128 if third else 80
     _tokenizer(folder, end, special)
     config = WhisperConfig(
         vocab_size=ids["<|notimestamps|>"] + 1 + 1501,
+        num_mel_bins=bands,
         d_model=16,
         encoder_layers=1,
         decoder_layers=2,
@@ -76,10 +82,10 @@ def whisper(folder: Path, *, multilingual: bool = True, positions: int = 448, ea
     for name, fact in facts.items():
         setattr(generation, name, fact)
     if multilingual:
-        generation.lang_to_id = {f"<|{code}|>": ids[f"<|{code}|>"] for code in LANGUAGES}
+        generation.lang_to_id = {f"<|{code}|>": ids[f"<|{code}|>"] for code in known}
         generation.task_to_id = {"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]}
     model.save_pretrained(folder)
-    WhisperFeatureExtractor().save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=bands).save_pretrained(folder)
     return folder
 
 

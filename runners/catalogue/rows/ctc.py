@@ -46,8 +46,8 @@ def _ctc(
 
 
 ROWS: tuple[RunnerSpec, ...] = (
-    # wav2vec 2.0 was tried on weights of its kind that were trained on spoken digits.
-    _ctc("facebook/wav2vec2-base-960h", "wav2vec 2.0 base", 94, 378, "Apache-2.0", tested="real weights"),
+    # Of its kind: a small wav2vec 2.0 that was trained on spoken digits.
+    _ctc("facebook/wav2vec2-base-960h", "wav2vec 2.0 base", 94, 378, "Apache-2.0", tested="real weights of its kind"),
     _ctc("facebook/hubert-large-ls960-ft", "HuBERT large", 316, 1263, "Apache-2.0"),
     _ctc("facebook/data2vec-audio-base-960h", "data2vec audio base", 93, 373, "Apache-2.0"),
     # Its adapters for other languages, 9 MB each, are not fetched; a folder that has them can be told the language.
