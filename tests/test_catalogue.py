@@ -383,7 +383,7 @@ def test_everything_but_the_scripted_system_is_offered_by_default() -> None:
     real = [row.name for row in RUNNERS if row.family != "scripted"]
     assert [spec.name for spec in offered(Settings())] == real
     settings = Settings.model_validate({"models": [{"name": "scripted", "label": "A play"}, {"name": "scripted:/plays/one"}]})
-    assert [spec.name for spec in offered(settings)] == [*real, "scripted:/plays/one"]  # a play of the deployer's own is asked for
+    assert [spec.name for spec in offered(settings)] == [*real, "scripted:/plays/one"]  # the one that was asked for
 
 
 def test_what_is_offered_can_be_chosen_and_added_to_without_doubles() -> None:
