@@ -14,7 +14,7 @@ from tests.pools import Told, fresh_pools, run
 from tests.served_models import CLIP, hear, row
 
 ROUTES = pytest.mark.parametrize("route", ["transcriptions", "chat"])
-WORDS = ("All ", "is ", "clear ", "up ", "here.")
+WORDS = ("All ", "is ", "clear ", "up ", "here ", "and ", "over ", "there.")
 PAUSE_SECONDS = 0.15
 
 
@@ -27,15 +27,15 @@ def server() -> Iterator[FaultServer]:
 @ROUTES
 def test_a_slow_answer_is_shown_as_it_comes_and_timed_whole(server: FaultServer, route: str) -> None:
     server.answers = [streamed(*map(delta, WORDS), delta(reason="stop"), pause_seconds=PAUSE_SECONDS)]
-    patience = 4 * PAUSE_SECONDS  # with each piece, not with the answer
+    patience = 6 * PAUSE_SECONDS  # with each piece, not with the answer
     told = Told()
     with fresh_pools() as pools:
         result = run(pools(), Contender(row(server.base_url, route, timeout_seconds=patience)), told=told, clip=CLIP)
     assert (result.status, result.error) == ("ok", None)
     assert result.transcript is not None
-    assert result.transcript.text == "All is clear up here."
+    assert result.transcript.text == "".join(WORDS)
     shown = [event.text for event in told.events if isinstance(event, Partial)]
-    assert len(shown) >= 3, "not all at once at the end"
+    assert len(set(shown)) >= 2, "not all at once at the end"
     assert all(result.transcript.text.startswith(text.strip()) for text in shown)
     assert result.runs[0] >= len(WORDS) * PAUSE_SECONDS > patience
     assert len(server.requests) == 1, "slow is no reason to ask again"
