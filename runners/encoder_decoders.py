@@ -34,7 +34,7 @@ from runners.networks import checkpoint
 from runners.networks.generation import endings
 from runners.networks.holding import Holding
 from runners.networks.own_generate import generated
-from runners.networks.piecewise import Piece, hear_in_pieces, now_and_then
+from runners.networks.piecewise import Piece, Tell, hear_in_pieces
 
 SHORTEST_SECONDS = 0.5
 """A shorter piece gets silence behind it: convolutions fail, and statistics over frames mislead, on a few of them."""
@@ -136,8 +136,8 @@ class EncoderDecoder(Holding[_Loaded]):
             )
         told = dict(dialect.prompt(loaded, source, options.translate_to or source))
 
-        def hear(piece: NDArray[np.float32], say: Callable[[str], None]) -> Piece:
-            return _hear(loaded, piece, told, progress, say)
+        def hear(piece: NDArray[np.float32], tell: Tell) -> Piece:
+            return _hear(loaded, piece, told, progress, tell)
 
         heard = hear_in_pieces(clip, _longest(loaded), hear, progress, word_times=options.word_times)
         matters = options.translate_to is None or self._spec.translates_from_told
@@ -157,7 +157,7 @@ def _hear(
     samples: NDArray[np.float32],
     told: Mapping[str, Any],
     progress: Progress,
-    say: Callable[[str], None],
+    tell: Tell,
 ) -> Piece:
     """Hear one piece of shape (T,)."""
     dialect, seconds = loaded.dialect, len(samples) / SAMPLE_RATE
@@ -175,7 +175,7 @@ def _hear(
         loaded.model,
         inputs,
         progress,
-        said=now_and_then(lambda ids: say(_text(loaded, ids[before:]))),
+        said=lambda ids: tell(lambda: _text(loaded, ids()[before:])),
         max_new_tokens=most,
     )
     ids = (output.sequences if hasattr(output, "sequences") else output)[0].tolist()

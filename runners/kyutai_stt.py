@@ -7,7 +7,7 @@ the place of a token is a time. Sound gets silence before it and behind it, for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from runners.base import (
 from runners.networks import checkpoint, word_times
 from runners.networks.holding import Holding
 from runners.networks.own_generate import generated
-from runners.networks.piecewise import Piece, hear_in_pieces, now_and_then
+from runners.networks.piecewise import Piece, Tell, hear_in_pieces
 
 FAMILY = "kyutai-stt"
 MODEL_TYPE = "kyutai_speech_to_text"
@@ -108,14 +108,14 @@ class KyutaiStt(Holding[_Loaded]):
                 "Leave the language open, or choose another system.",
             )
 
-        def hear(piece: NDArray[np.float32], say: Callable[[str], None]) -> Piece:
-            return _hear(loaded, piece, progress, say)
+        def hear(piece: NDArray[np.float32], tell: Tell) -> Piece:
+            return _hear(loaded, piece, progress, tell)
 
         heard = hear_in_pieces(clip, PIECE_SECONDS, hear, progress, word_times=options.word_times)
         return Transcript(heard.text, heard.words, heard.segments, language=only, notes=heard.notes)
 
 
-def _hear(loaded: _Loaded, samples: NDArray[np.float32], progress: Progress, say: Callable[[str], None]) -> Piece:
+def _hear(loaded: _Loaded, samples: NDArray[np.float32], progress: Progress, tell: Tell) -> Piece:
     """Hear one piece of shape (T,), 16 kHz."""
     import soxr
 
@@ -123,7 +123,7 @@ def _hear(loaded: _Loaded, samples: NDArray[np.float32], progress: Progress, say
     made = loaded.extractor(soxr.resample(samples, SAMPLE_RATE, rate), sampling_rate=rate, return_tensors="pt")
     # In float32 whatever the decoder's precision: it is the codec that hears it.
     sound = {name: made[name].to(model.device) for name in ("input_values", "padding_mask") if name in made}
-    output = generated(model, {}, progress, said=now_and_then(lambda ids: say(_text(loaded, ids[1:]))), **sound)
+    output = generated(model, {}, progress, said=lambda ids: tell(lambda: _text(loaded, ids()[1:])), **sound)
     ids = (output.sequences if hasattr(output, "sequences") else output)[0, 1:].tolist()  # a text token a frame
     return Piece(_text(loaded, ids), _words(loaded, ids, len(samples) / SAMPLE_RATE))
 

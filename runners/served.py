@@ -15,7 +15,7 @@ import base64
 import io
 import time
 import wave
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from runners.base import (
     check_turns,
 )
 from runners.networks.answer_length import most_tokens
-from runners.networks.piecewise import Piece, hear_in_pieces
+from runners.networks.piecewise import Piece, Tell, hear_in_pieces
 from runners.prompts import neutralised
 from runners.remote.connection import Connection, Send
 from runners.remote.faults import Refusal
@@ -117,7 +117,7 @@ class Served:
         follows_speech = prompt is None or prompt.is_word_for_word
         longest = self._spec.longest_transcribed_seconds if follows_speech else self._spec.longest_prompt_seconds
 
-        def hear(samples: NDArray[np.float32], tell: Callable[[str], None]) -> Piece:
+        def hear(samples: NDArray[np.float32], tell: Tell) -> Piece:
             if chats:
                 return self._told(connection, samples, options, tell, progress)
             return self._heard(connection, samples, options, tell, progress)
@@ -166,7 +166,7 @@ class Served:
         connection: Connection,
         samples: NDArray[np.float32],
         options: TranscribeOptions,
-        tell: Callable[[str], None],
+        tell: Tell,
         progress: Progress,
     ) -> Piece:
         """One request of the transcriptions route; asked again more modestly where the server refuses a form of it."""
@@ -178,7 +178,7 @@ class Served:
             asked = {"model": self._spec.model, "file": ("clip.flac", recording, "audio/flac"), **_FORMS[form]}
             if options.language is not None:
                 asked["language"] = options.language
-            began, hearing = time.perf_counter(), Hearing(connection.wording, tell)
+            began, hearing = time.perf_counter(), Hearing(connection.wording, lambda text: tell(text.strip))
             try:
                 with closing(connection.ask(_transcription(asked), progress)) as events:
                     hearing.take(events)
@@ -200,7 +200,7 @@ class Served:
         connection: Connection,
         samples: NDArray[np.float32],
         options: TranscribeOptions,
-        tell: Callable[[str], None],
+        tell: Tell,
         progress: Progress,
     ) -> Piece:
         """One request of the chat route that tells the model what to do with a piece of the clip."""
@@ -216,7 +216,7 @@ class Served:
             except StopIteration as end:
                 telling: Telling = end.value
                 break
-            tell(text)
+            tell(text.strip)
         endings: dict[Ended, tuple[str, ...]] = {"limit": (f"it was stopped after {limit} tokens",)}
         return Piece(text, language=options.language, notes=(*telling.notes(), *endings.get(telling.ended, ())))
 

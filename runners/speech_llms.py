@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
 from types import MappingProxyType
 from typing import Any
 
@@ -113,7 +112,7 @@ class SpeechLlm(Holding[_Loaded]):
         follows = options.prompt is None or options.prompt.is_word_for_word
         longest = self._spec.longest_transcribed_seconds if follows else self._spec.longest_prompt_seconds
 
-        def hear(piece: NDArray[np.float32], tell: Callable[[str], None]) -> piecewise.Piece:
+        def hear(piece: NDArray[np.float32], tell: piecewise.Tell) -> piecewise.Piece:
             return self._hear(loaded, piece, options, tell, progress)
 
         told = piecewise.hear_in_pieces(clip, longest, hear, progress)
@@ -125,32 +124,23 @@ class SpeechLlm(Holding[_Loaded]):
         loaded: _Loaded,
         samples: NDArray[np.float32],
         options: TranscribeOptions,
-        tell: Callable[[str], None],
+        tell: piecewise.Tell,
         progress: Progress,
     ) -> piecewise.Piece:
         dialect, seconds = loaded.dialect, len(samples) / SAMPLE_RATE
         inputs = dialect.inputs(samples, options)
         limits = dialect.limits(seconds, options)
         prompt = inputs["input_ids"].shape[1]
-        due = monotonic() + piecewise.PARTIAL_EVERY_SECONDS
+        circles = None if dialect.may_repeat else tokens.Circles()
 
-        def said(ids: list[int]) -> None:
-            nonlocal due
-            if monotonic() >= due:  # reading all of it after each token would take quadratic time
-                tell(dialect.read(ids[prompt:], seconds, is_whole=False).text)
-                due = monotonic() + piecewise.PARTIAL_EVERY_SECONDS
+        def said(ids: Callable[[], list[int]]) -> None:
+            tell(lambda: dialect.read(ids()[prompt:], seconds, is_whole=False).text)
 
-        def circles(ids: Any, scores: Any, **rest: Any) -> Any:
-            import torch
-
-            return torch.full((len(ids),), tokens.loops(ids[0, prompt:].tolist()), dtype=torch.bool, device=ids.device)
-
-        criteria = [] if dialect.may_repeat else [circles]
-        written = generated(loaded.model, inputs, progress, said=said, stopping_criteria=criteria, **limits)
+        written = generated(loaded.model, inputs, progress, said=said, circles=circles, **limits)
         ids = written[0, prompt:].tolist()
         piece = dialect.read(ids, seconds)
         ended: Ended = "complete"
-        if criteria and tokens.loops(ids):
+        if circles is not None and circles.found:
             ended = "loop"
         elif len(ids) == limits.get("max_new_tokens") and ids[-1] not in _ends(loaded.model):
             ended = "limit"

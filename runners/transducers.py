@@ -13,10 +13,9 @@ are heard whole, also by models that are made to be fed sound as it comes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ from runners.base import (
 )
 from runners.networks import checkpoint
 from runners.networks.holding import Holding
-from runners.networks.piecewise import PARTIAL_EVERY_SECONDS, Piece, hear_in_pieces
+from runners.networks.piecewise import Piece, Tell, hear_in_pieces
 from runners.networks.word_pieces import Emission, words
 
 LONGEST_SECONDS = 60.0
@@ -111,9 +110,9 @@ class Transducer(Holding[_Loaded]):
         progress.check()
         told = self._told(loaded, options.language)
 
-        def hear(piece: NDArray[np.float32], say: Callable[[str], None]) -> Piece:
+        def hear(piece: NDArray[np.float32], tell: Tell) -> Piece:
             with checkpoint.memory_limits():
-                return _hear(loaded, piece, told, progress, say)
+                return _hear(loaded, piece, told, progress, tell)
 
         heard = hear_in_pieces(clip, LONGEST_SECONDS, hear, progress, word_times=options.word_times)
         only = self._spec.only_language
@@ -143,9 +142,7 @@ class Transducer(Holding[_Loaded]):
         return language if language in names else names[0]
 
 
-def _hear(
-    loaded: _Loaded, samples: NDArray[np.float32], told: str | None, progress: Progress, say: Callable[[str], None]
-) -> Piece:
+def _hear(loaded: _Loaded, samples: NDArray[np.float32], told: str | None, progress: Progress, tell: Tell) -> Piece:
     """Hear one piece, of shape (T,)."""
     import torch
 
@@ -155,12 +152,9 @@ def _hear(
         frames, most_steps = _encode(loaded, samples, told)
         progress.check()
         emissions: list[Emission] = []
-        due = monotonic() + PARTIAL_EVERY_SECONDS
         for emission in _walk(loaded, frames, most_steps, progress):
             emissions.append(emission)
-            if monotonic() >= due:  # reading all of it after each token would take quadratic time
-                say(_read(loaded, emissions)[0])
-                due = monotonic() + PARTIAL_EVERY_SECONDS
+            tell(lambda: _read(loaded, emissions)[0])
     text, language = _read(loaded, emissions)
     plain = [emission for emission in emissions if not _is_tag(loaded.processor.tokenizer, emission.token)]
     timed = words(loaded.processor.tokenizer, plain, loaded.frame_seconds, end_seconds)

@@ -13,7 +13,6 @@ part on a CPU, runs once a window instead of up to four times.
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,8 +33,7 @@ from runners.base import (
 )
 from runners.networks import checkpoint, cross_attention, temperatures, word_times
 from runners.networks.holding import Holding
-
-PARTIAL_EVERY_SECONDS = 0.3
+from runners.networks.pace import Pace
 
 _Code = TypeVar("_Code", str, str | None)
 
@@ -332,16 +330,15 @@ class _Watch:
         self._loaded = loaded
         self._before = before
         self._progress = progress
-        self._due = time.monotonic() + PARTIAL_EVERY_SECONDS
+        self._pace = Pace()
 
     def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
         import torch
 
         self._progress.check()
-        if time.monotonic() >= self._due:
+        if self._pace.is_due():
             tokens = [token for token in input_ids[0].tolist() if token < self._loaded.end]
             self._progress.partial(_text(self._loaded, self._before + tokens))
-            self._due = time.monotonic() + PARTIAL_EVERY_SECONDS
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
 
 

@@ -220,7 +220,7 @@ def test_a_run_is_cancelled_in_the_middle_of_a_piece(folders: dict[str, Path], n
 
 @pytest.mark.parametrize("name", tiny_models.CASES)
 def test_text_is_shown_while_it_comes(folders: dict[str, Path], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runners.networks.piecewise.PARTIAL_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("runners.networks.pace.PARTIAL_EVERY_SECONDS", 0.0)
     watcher = Watcher()
     final = loaded(name, folders[name]).transcribe(babble(3), OPEN, watcher)
     assert len(watcher.partials) > 3

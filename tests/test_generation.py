@@ -11,7 +11,7 @@ import pytest
 from runners.base import Cancelled, ChatOptions, OutOfMemory, Progress, PromptError, RunnerError
 from runners.networks.chat_cache import ChatCache, Kept
 from runners.networks.generation import Decoding, Network, Sound, Wire, answer, endings, write
-from runners.networks.tokens import Detokeniser, loops, plain_ids
+from runners.networks.tokens import Circles, Detokeniser, plain_ids
 from tests import answers, tiny_phi4
 from tests.watcher import Watcher
 
@@ -248,7 +248,10 @@ def test_how_an_answer_ended_is_told(network: Network) -> None:
     ],
 )
 def test_a_loop_is_what_goes_round_for_long(ids: list[int], is_loop: bool) -> None:
-    assert loops(ids) is is_loop
+    circles = Circles()
+    told = [circles.add(token) for token in ids]
+    assert circles.found is is_loop
+    assert told[-1:] == [is_loop] * bool(ids)
 
 
 def test_chance_can_be_repeated(network: Network) -> None:

@@ -10,6 +10,7 @@ import pytest
 from runners.base import Cancelled, Placement
 from runners.networks import checkpoint
 from runners.networks.own_generate import generated
+from runners.networks.tokens import Circles
 from tests import tiny_audio_chat
 from tests.watcher import Watcher
 
@@ -17,6 +18,19 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 PROMPT = torch.arange(10, 20)[None]
+
+
+class Counting(Circles):
+    """Takes any so many tokens for a circle."""
+
+    def __init__(self, enough: int) -> None:
+        super().__init__()
+        self.came: list[int] = []
+        self._enough = enough
+
+    def add(self, token: int) -> bool:
+        self.came.append(token)
+        return len(self.came) == self._enough
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +44,7 @@ def test_watching_changes_nothing_and_tells_the_ids_so_far(model: Any) -> None:
     told: list[list[int]] = []
     inputs = {"input_ids": PROMPT, "attention_mask": torch.ones_like(PROMPT)}
     plain = model.generate(**inputs, max_new_tokens=6, do_sample=False)
-    watched = generated(model, inputs, Watcher(), said=told.append, max_new_tokens=6, do_sample=False)
+    watched = generated(model, inputs, Watcher(), said=lambda ids: told.append(ids()), max_new_tokens=6, do_sample=False)
     assert torch.equal(plain, watched)
     assert [len(ids) for ids in told] == list(range(PROMPT.shape[1] + 1, plain.shape[1] + 1))
     assert told[-1] == plain[0].tolist()
@@ -40,18 +54,18 @@ def test_a_cancel_goes_through_before_the_first_token_and_between_two(model: Any
     whole = Watcher()
     generated(model, {"input_ids": PROMPT}, whole, max_new_tokens=6)
     for at, tokens in ((1, 0), (2, 0), (whole.checks - 6, 0), (whole.checks - 2, 3), (whole.checks, 5)):
-        told: list[list[int]] = []
+        told: list[object] = []
         with pytest.raises(Cancelled):
             generated(model, {"input_ids": PROMPT}, Watcher(cancel_at=at), said=told.append, max_new_tokens=6)
         assert len(told) == tokens
     assert not any(module._forward_pre_hooks for module in model.modules() if isinstance(module, torch.nn.Conv1d))
 
 
-def test_criteria_of_the_caller_are_kept(model: Any) -> None:
-    def enough(ids: Any, scores: Any, **rest: Any) -> Any:
-        return torch.full((len(ids),), ids.shape[1] >= PROMPT.shape[1] + 2)
-
-    assert generated(model, {"input_ids": PROMPT}, Watcher(), stopping_criteria=[enough], max_new_tokens=6).shape[1] == 12
+def test_an_answer_ends_where_it_goes_in_circles(model: Any) -> None:
+    plain = generated(model, {"input_ids": PROMPT}, Watcher(), max_new_tokens=6)
+    circles = Counting(enough=3)
+    ended = generated(model, {"input_ids": PROMPT}, Watcher(), circles=circles, max_new_tokens=6)
+    assert circles.came == plain[0, PROMPT.shape[1] : PROMPT.shape[1] + 3].tolist() == ended[0, PROMPT.shape[1] :].tolist()
 
 
 def test_numbers_take_the_models_precision(model: Any) -> None:

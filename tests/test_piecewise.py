@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from runners.base import SAMPLE_RATE, AudioError, Cancelled, Clip, Segment, Word
-from runners.networks.piecewise import Piece, hear_in_pieces
+from runners.networks.piecewise import Piece, Tell, hear_in_pieces
 from tests.sounds import silence
 from tests.watcher import Watcher
 
@@ -31,7 +29,7 @@ class Counting:
     def __init__(self) -> None:
         self.lengths: list[float] = []
 
-    def __call__(self, samples: Samples, say: Callable[[str], None]) -> Piece:
+    def __call__(self, samples: Samples, tell: Tell) -> Piece:
         self.lengths.append(len(samples) / SAMPLE_RATE)
         loud = np.abs(samples) > 1e-9
         starts = np.flatnonzero(loud & ~np.concatenate(([False], loud[:-1]))) / SAMPLE_RATE

@@ -28,7 +28,7 @@ from runners.base import (
 )
 from runners.catalogue.names import spec_for
 from runners.dialects.dialect import Dialect, Templated
-from runners.networks import answer_length, checkpoint, piecewise
+from runners.networks import answer_length, checkpoint, pace
 from runners.speech_llms import _DIALECTS, SpeechLlm
 from tests import tiny_speech_llms as tiny
 from tests.sounds import babble
@@ -405,7 +405,7 @@ def test_an_answer_of_another_form_is_shown_as_it_is(said: str, get: Get) -> Non
 
 
 def test_the_text_so_far_is_told_while_it_is_written(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(piecewise, "PARTIAL_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "PARTIAL_EVERY_SECONDS", 0.0)
     for family in ("granite-speech", "qwen3-asr", "voxtral-realtime"):
         watcher = Watcher()
         text = get(family).hear(watcher=watcher).text

@@ -25,7 +25,7 @@ from runners.base import (
     UnsupportedOption,
 )
 from runners.catalogue.names import spec_for
-from runners.networks import temperatures
+from runners.networks import pace, temperatures
 from runners.whisper import Whisper
 from tests import tiny_wav2vec2, tiny_whisper
 from tests.sounds import babble, silence
@@ -134,7 +134,7 @@ def test_an_old_checkpoint_without_a_generation_config_works(tmp_path: Path) -> 
 
 
 def test_text_is_shown_while_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whisper, "PARTIAL_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "PARTIAL_EVERY_SECONDS", 0.0)
     watcher = Watcher()
     text = loaded(tiny_whisper.whisper(tmp_path, positions=40, eagerness=20)).transcribe(babble(3), OPEN, watcher).text
     assert text

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gc
 import math
-import time
 import unicodedata
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -23,11 +22,11 @@ from runners.base import ChatOptions, Ended, OutOfMemory, Progress, PromptError,
 from runners.decode import clock
 from runners.networks import checkpoint
 from runners.networks.chat_cache import ChatCache, Kept, common_length
-from runners.networks.tokens import Detokeniser, loops
+from runners.networks.pace import Pace
+from runners.networks.tokens import Circles, Detokeniser
 
 LIKELIEST = 50
 """A sampled token is one of so many: the long tail of a vocabulary has no say. Transformers' own default for ``top_k``."""
-PARTIAL_EVERY_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ class Decoding:
             RunnerError: the network computes what is no number.
         """
         self._reuse()
-        most = self._most_tokens()
+        most, circles = self._most_tokens(), Circles()
         while True:
             token = self._choose(self._advance())
             if token in self._network.stop_ids:
@@ -126,7 +125,7 @@ class Decoding:
                 return
             self._ids.append(token)
             yield token
-            if loops(self._ids[len(self._wire.ids) :]):
+            if circles.add(token):
                 self.ended = "loop"
                 return
             self._progress.check()
@@ -302,16 +301,15 @@ def write(
     ``whole`` makes of the text so far what is told on the way, such as what earlier pieces have said before it.
     """
     pieces = answer(network, wire, ChatOptions("", most_tokens), progress)
-    text, due = "", time.monotonic() + PARTIAL_EVERY_SECONDS
+    text, pace = "", Pace()
     while True:
         try:
             text += next(pieces)
         except StopIteration as end:
             usage: Usage = end.value
             return text.strip(), usage.ended
-        if time.monotonic() >= due:
+        if pace.is_due():
             progress.partial(whole(text.strip()))
-            due = time.monotonic() + PARTIAL_EVERY_SECONDS
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +79,17 @@ def load(
     ears = checkpoint.load_extractor(weights, extractor)
     progress.check()
     network = checkpoint.load_model(model, weights, placement)
-    # Vocabularies are large: logits of the last place are all that an answer needs, not those of the whole prompt.
-    network.lm_head.register_forward_pre_hook(lambda _, hidden: (hidden[0][:, -1:],))
+    if not _keeps_last(network):
+        network.lm_head.register_forward_pre_hook(lambda _, hidden: (hidden[0][:, -1:],))
     return Parts(network, words, ears)
+
+
+def _keeps_last(model: Any) -> bool:
+    """Whether it can be told that logits of the last place are all that an answer needs: vocabularies are large.
+
+    Layers that share others' keys, as half of Gemma 4's do, then leave out all places of a prompt but that one.
+    """
+    return "logits_to_keep" in inspect.signature(model.forward).parameters
 
 
 def network(parts: Parts, weights: Path, audio_token: int, *, ends: Sequence[str], silent: Sequence[str]) -> Network:
@@ -112,6 +121,7 @@ def network(parts: Parts, weights: Path, audio_token: int, *, ends: Sequence[str
         stop_ids=frozenset(stops),
         silent_ids=frozenset(known[name] for name in silent if name in known),
         context_tokens=int(text.max_position_embeddings),
+        forward_options={"logits_to_keep": 1} if _keeps_last(model) else {},
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from runners.base import Progress
 from runners.networks import checkpoint
 from runners.networks.generation import checked
+from runners.networks.tokens import Circles
 
 
 def generated(
@@ -16,16 +17,17 @@ def generated(
     inputs: Mapping[str, Any],
     progress: Progress,
     *,
-    said: Callable[[list[int]], None] | None = None,
+    said: Callable[[Callable[[], list[int]]], None] | None = None,
+    circles: Circles | None = None,
     **options: Any,
 ) -> Any:
     """What ``model.generate(**inputs, **options)`` returns, without gradients.
 
     Args:
         inputs: go to the model's device; those of real numbers take its precision.
-        said: gets the ids that the first sequence has so far, after each token. A decoder that was given the prompt as ids
-            has it at their beginning; one that was given embeddings, or an encoder's output, has not.
-        options: ``stopping_criteria`` among them are kept, and asked after ``progress``.
+        said: gets, after each token, what gives the ids that the first sequence has so far. A decoder that was given the
+            prompt as ids has it at their beginning; one that was given embeddings, or an encoder's output, has not.
+        circles: gets each token; where they go in circles the answer ends.
 
     Raises:
         OutOfMemory: it does not fit.
@@ -34,21 +36,24 @@ def generated(
     import torch
     from transformers import StoppingCriteriaList
 
+    verdicts: dict[bool, Any] = {}  # made once: a token is soon written
+
     def goes_on(ids: Any, scores: Any, **rest: Any) -> Any:
-        before_the_first.close()  # a token is soon written: asking within each would only cost
+        if not verdicts:
+            before_the_first.close()  # asking within each token would only cost
+            verdicts.update({ends: torch.full((len(ids),), ends, device=ids.device) for ends in (False, True)})
         progress.check()
         if said is not None:
-            said(ids[0].tolist())
-        return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+            said(lambda: list(ids[0].tolist()))
+        return verdicts[circles is not None and circles.add(int(ids[0, -1]))]
 
-    asked = options.pop("stopping_criteria", None) or ()
     progress.check()
     with torch.inference_mode(), checkpoint.memory_limits(), ExitStack() as before_the_first:
         before_the_first.enter_context(checked(model, progress))
         return model.generate(
             **{name: _near(model, value) for name, value in inputs.items()},
             **options,
-            stopping_criteria=StoppingCriteriaList([goes_on, *asked]),
+            stopping_criteria=StoppingCriteriaList([goes_on]),
         )
 
 

@@ -5,7 +5,6 @@ For networks whose answer follows the speech. ``runners.networks.pieces`` has th
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,9 +15,7 @@ from runners.audio import cut_at_pauses, is_silent, mono
 from runners.base import SAMPLE_RATE, Clip, Progress, Segment, Transcript, Word
 from runners.networks import word_times as times
 from runners.networks.generation import joined, span
-
-PARTIAL_EVERY_SECONDS = 0.2
-"""A text that grows is shown no more often."""
+from runners.networks.pace import Pace
 
 
 @dataclass(frozen=True)
@@ -32,8 +29,10 @@ class Piece:
     notes: tuple[str, ...] = ()
 
 
-Hear = Callable[[NDArray[np.float32], Callable[[str], None]], Piece]
-"""Hears a piece of shape (T,), and says the text that it has so far of it."""
+Tell = Callable[[Callable[[], str]], None]
+"""Shows the text so far of a piece; what makes it is called only when it is time to show some."""
+Hear = Callable[[NDArray[np.float32], Tell], Piece]
+"""Hears a piece of shape (T,), and tells the text that it has so far of it."""
 
 
 def hear_in_pieces(
@@ -95,30 +94,15 @@ def hear_in_pieces(
     )
 
 
-def _teller(before: str, progress: Progress) -> Callable[[str], None]:
+def _teller(before: str, progress: Progress) -> Tell:
     """Shows what is being said after the text ``before``, a few times a second."""
-    due = time.monotonic() + PARTIAL_EVERY_SECONDS
+    pace = Pace()
 
-    def tell(said: str) -> None:
-        nonlocal due
-        if time.monotonic() >= due:
-            progress.partial(joined(before, False, said.strip()))
-            due = time.monotonic() + PARTIAL_EVERY_SECONDS
+    def tell(said: Callable[[], str]) -> None:
+        if pace.is_due():
+            progress.partial(joined(before, False, said().strip()))
 
     return tell
-
-
-def now_and_then(tell: Callable[[list[int]], None]) -> Callable[[list[int]], None]:
-    """Passes token ids on a few times a second: turning all of them into text after each token would take quadratic time."""
-    due = time.monotonic() + PARTIAL_EVERY_SECONDS
-
-    def told(ids: list[int]) -> None:
-        nonlocal due
-        if time.monotonic() >= due:
-            tell(ids)
-            due = time.monotonic() + PARTIAL_EVERY_SECONDS
-
-    return told
 
 
 def _later(timed: times.Timed, seconds: float) -> times.Timed:

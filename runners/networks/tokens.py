@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from runners.base import PromptError
 
@@ -65,12 +66,28 @@ def plain_ids(tokenizer: Any, text: str) -> list[int]:
     return ids
 
 
-def loops(ids: Sequence[int]) -> bool:
-    """Whether the end of a sequence goes round in a circle: the same tokens over and over, to the very end."""
-    for cycle in range(1, min(LONGEST_CYCLE_TOKENS, len(ids) // FEWEST_CYCLES) + 1):
-        span = max(cycle * FEWEST_CYCLES, math.ceil(SHORTEST_LOOP_TOKENS / cycle) * cycle)
-        if span <= len(ids) and ids[-1] == ids[-1 - cycle]:
-            tail = ids[-span:]
-            if tail[cycle:] == tail[:-cycle]:
-                return True
-    return False
+class Circles:
+    """Watches tokens as they come, and tells when the end of the sequence goes round: the same ones over and over.
+
+    For each length of a cycle it counts how many tokens in a row, up to the last, were the one that stood a cycle earlier.
+    """
+
+    def __init__(self) -> None:
+        self._latest = np.full(LONGEST_CYCLE_TOKENS, -1, np.int64)  # the latest first; no token has a negative id
+        self._rows = np.zeros(LONGEST_CYCLE_TOKENS, np.int64)
+        self.found = False
+        """Whether the sequence went round with its last token."""
+
+    def add(self, token: int) -> bool:
+        """Whether the sequence goes round with this token at its end."""
+        self._rows += 1
+        self._rows *= self._latest == token
+        self._latest[1:] = self._latest[:-1]
+        self._latest[0] = token
+        self.found = bool((self._rows >= _ROUND).any())
+        return self.found
+
+
+_CYCLES = np.arange(1, LONGEST_CYCLE_TOKENS + 1)
+_ROUND = np.maximum(FEWEST_CYCLES, -(-SHORTEST_LOOP_TOKENS // _CYCLES)) * _CYCLES - _CYCLES
+"""How many tokens in a row make a loop, for cycles of 1, 2, … tokens: all but those of the first time round."""
