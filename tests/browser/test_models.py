@@ -98,14 +98,6 @@ def test_a_download_is_followed_cancelled_taken_up_and_removed(visit: Visit, far
     expect(page.get_by_role("button", name="Download model")).to_be_visible()
 
 
-def test_a_card_leads_to_its_download(visit: Visit) -> None:
-    page = visit()
-    summary = page.locator('.es-told[data-system="ctc"] > summary')
-    summary.click()
-    page.locator('[data-fetch="ctc"]').click()
-    expect(page.get_by_role("button", name="Download wav2vec 2.0 base", exact=True)).to_be_focused()
-
-
 def test_models_are_found_by_their_words(visit: Visit) -> None:
     page = visit()
     models(page)

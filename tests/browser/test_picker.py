@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +15,7 @@ from runners.catalogue.names import offered
 from runners.catalogue.presets import estimate
 from runners.settings import Settings
 from tests.browser.conftest import HOSTILE
-from tests.serving import ROOT, Served, serving
+from tests.serving import Served, serving
 
 pytestmark = pytest.mark.browser
 
@@ -33,8 +28,6 @@ ASKED = {
     "TRANSFORMERS_OFFLINE": "0",
     "HF_ENDPOINT": "http://127.0.0.1:9",
 }
-OF_THIS_MOMENT = {"state", "reason", "fix", "download_bytes", "need_bytes", "device", "dtype", "spread"}
-"""What changes with the memory that is free; which systems have a fault of their own does not."""
 
 
 @pytest.fixture(scope="module")
@@ -80,27 +73,6 @@ def test_a_system_is_found_by_its_name_its_family_and_its_languages(visit: Visit
     german = {name for name, row in everything.items() if "de" in (row["languages"] or ())}
     assert shown(page) <= german
     expect(page.locator(".es-found")).to_contain_text(f"of {len(everything)} systems match")
-
-
-def test_the_page_shows_what_the_command_line_says(visit: Visit, tmp_path: Path) -> None:
-    said = subprocess.run(
-        [sys.executable, "-m", "runners", "--json"],
-        cwd=ROOT,
-        env={**os.environ, **ASKED, "HF_HOME": str(tmp_path), "EARSHOT_CACHE_FOLDER": str(tmp_path)},
-        capture_output=True,
-        check=True,
-        timeout=120,
-    )
-    told = {row["name"]: row for row in json.loads(said.stdout)}
-    on_page = rows(visit())
-    assert set(on_page) == set(told)
-    for name, line in told.items():
-        assert set(line) <= set(on_page[name])
-        lasting = set(line) - OF_THIS_MOMENT
-        assert {key: on_page[name][key] for key in lasting} == {key: line[key] for key in lasting}
-    off = {name for name, row in told.items() if "Switched off" in (row["reason"] or "")}
-    assert off
-    assert off == {name for name, row in on_page.items() if "Switched off" in (row["reason"] or "")}
 
 
 def test_a_search_without_a_find_says_so_and_leads_back(visit: Visit) -> None:
@@ -156,18 +128,6 @@ def test_size_and_language_narrow_each_other(visit: Visit) -> None:
     }
     expect(page.locator(".es-found")).to_contain_text(f"{len(names)} of")
     assert shown(page) == names
-
-
-def test_what_cannot_run_keeps_its_reason_in_a_search(visit: Visit) -> None:
-    page = visit()
-    search(page, OFF)
-    off = page.locator("#es-cards .off").first
-    expect(off).to_contain_text("Switched off by whoever runs this page")
-    expect(off).to_contain_text("EARSHOT_DISABLED_RUNNERS")
-    box = off.locator("input").first
-    box.focus()
-    box.press("Space")
-    expect(box).not_to_be_checked()
 
 
 def test_a_preset_chooses_and_a_clear_unchooses(visit: Visit) -> None:
