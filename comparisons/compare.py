@@ -90,10 +90,10 @@ class Column:
 
     @property
     def cuts(self) -> tuple[float, ...]:
-        """Where a system that hears only so much at once had the clip cut, in seconds from its start."""
+        """Where a system that hears only so much at once had the clip cut at pauses, in seconds from its start."""
         transcript = self.result.transcript if self.result else None
-        if transcript is None or self.contender.spec.longest_transcribed_seconds is None:
-            return ()
+        if transcript is None or not any(note.startswith("cut at ") for note in transcript.notes):
+            return ()  # its segments, if there are any, are phrases
         return tuple(segment.start for segment in transcript.segments[1:] if segment.start is not None)
 
 

@@ -44,6 +44,9 @@ Task = Literal["transcription", "translation", "summarization", "question", "cha
 Tested = Literal["real weights", "real weights of its kind", "tiny checkpoint", "server"]
 """How a row's code was tried: on the row's own weights; on trained weights of the very same kind of network, which are not the
 row's own; on a small random checkpoint of that kind; or against a server that speaks its protocol."""
+Beyond = Literal["pauses", "windows", "chunks"]
+"""What becomes of a clip that is longer than a system hears at once: it is cut at pauses, and each piece is heard by itself; it
+is heard in windows that the model's own decoding lays, one after another; or in chunks of one length that overlap."""
 Ended = Literal["complete", "limit", "loop"]
 """Why an answer ended: the model was done, it reached the most tokens it may have, or it said the same thing over and over."""
 
@@ -265,7 +268,9 @@ class RunnerSpec:
     longest_prompt_seconds: float | None = None
     """Longest audio that one prompt of a conversation should hold; a longer clip is asked about in parts. None: no limit."""
     longest_transcribed_seconds: float | None = None
-    """Longest audio that it transcribes in one piece; longer clips it cuts at pauses by itself. None: no limit."""
+    """Longest audio that it hears at once when it transcribes. None: no limit, or not known."""
+    beyond: Beyond | None = None
+    """What it makes of longer clips, by itself; None exactly where there is no limit."""
     audio_tokens_per_second: float | None = None
     """Tokens of its context, and places in its key-value cache, that a second of audio takes; None if it has no such cache."""
     folders: tuple[str, ...] = ()

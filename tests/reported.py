@@ -102,7 +102,11 @@ def three_prompts() -> Comparison:
     verbatim = told("verbatim", "transcription", "Transcribe the audio clip into text, word for word.")
     readable = told("readable", "transcription", "Transcribe the audio clip into text. Write whole sentences.")
     summary = told("summary", "summarization", "Summarize the audio clip in 3 sentences.")
-    pieces = Transcript("good morning to all", segments=(Segment("good morning", 0.0, 38.0), Segment("to all", 38.5, 60.0)))
+    pieces = Transcript(
+        "good morning to all",
+        segments=(Segment("good morning", 0.0, 38.0), Segment("to all", 38.5, 60.0)),
+        notes=("cut at pauses into 2 pieces",),
+    )
     return compared(
         "Good morning to all.",
         Finished(verbatim, TranscriptionResult(verbatim, "ok", pieces, load_seconds=2.0, runs=(6.0,), rtf=0.1)),

@@ -102,19 +102,19 @@ CASES = {
 }
 
 
-def _long() -> Clip:
-    """Longer than any model hears at once, with a voice at both ends."""
-    samples = silence(36).samples
+def voiced_at_both_ends(seconds: float) -> Clip:
+    """Somebody says something, is silent for long, and says something again."""
+    samples = silence(seconds).samples
     voice = babble(4).samples
     samples[: len(voice)] = samples[-len(voice) :] = voice
-    return Clip(samples, 36.0, "long.wav")
+    return Clip(samples, seconds, "long.wav")
 
 
 CLIPS = {
     "shortest": babble(0.03),
     "silent": silence(1),
     "short": babble(3),
-    "long": _long(),
+    "long": voiced_at_both_ends(36),  # longer than most hear at once
 }
 
 

@@ -269,12 +269,12 @@ def test_where_a_clip_was_cut_can_be_seen() -> None:
         Segment("blue", None, None),
         Segment("white", 91.0, 92.0),
     )
-    heard = Transcript("red green blue white", segments=pieces)
+    heard = Transcript("red green blue white", segments=pieces, notes=("cut at pauses into 4 pieces",))
     who, other = told("transcription"), A
     comparison = folded(
         begin(clip(), [who, other]),
         Finished(who, TranscriptionResult(who, "ok", heard)),
-        Finished(other, TranscriptionResult(other, "ok", heard)),
+        Finished(other, TranscriptionResult(other, "ok", replace(heard, notes=("heard in 3 windows",)))),
     )
     assert column(comparison, who).cuts == (31.25, 91.0)
     assert column(comparison, other).cuts == ()  # its segments are phrases, not pieces of the clip

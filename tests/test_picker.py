@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runners.base import Availability, Contender, Placement, Prompt, RunnerSpec, Server, TranscribeOptions
+from runners.base import Availability, Beyond, Contender, Placement, Prompt, RunnerSpec, Server, TranscribeOptions
 from runners.catalogue.names import offered
 from runners.catalogue.presets import Preset
 from runners.here.availability import as_plain
@@ -28,11 +28,28 @@ def test_a_row_says_what_the_command_line_says_of_a_system() -> None:
     row = picker.row(whisper, found)
     assert row.items() >= as_plain(whisper, found).items()
     assert row["facts"] == "1.6 B · 4 languages · MIT"
+    assert row["beyond"] is None
     assert row["where"] == "download 3.1 GB"
     assert row["is_open"] is True
     assert (
         picker.row(spec(parameters=27_000_000, languages=("de", "en")), Availability("available"))["facts"] == "27 M · de, en"
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "beyond", "says"),
+    [
+        (20, "pauses", "20 s, then cut at pauses"),
+        (30.0, "windows", "30 s, then in windows"),
+        (60, "chunks", "60 s, then in chunks"),
+        (3600, "pauses", "60 min, then cut at pauses"),
+        (100, "pauses", "100 s, then cut at pauses"),
+    ],
+)
+def test_a_card_says_how_much_is_heard_at_once_and_what_becomes_of_more(seconds: float, beyond: Beyond, says: str) -> None:
+    row = picker.row(spec(license="MIT", longest_transcribed_seconds=seconds, beyond=beyond), Availability("available"))
+    assert row["facts"] == f"MIT · {says}"
+    assert (row["longest_transcribed_seconds"], row["beyond"]) == (seconds, beyond)
 
 
 def test_a_row_says_where_a_system_runs_and_never_its_servers_address() -> None:

@@ -93,8 +93,11 @@ def test_the_table_of_systems_is_what_the_rows_say() -> None:
 
 
 def test_the_words_of_the_table_are_explained() -> None:
-    explained = README.split("## The systems\n\n")[1].split("\n\n")[1].casefold()
-    assert all(f"*{word}" in explained for word in get_args(Tested))
+    explained = README.split("## The systems\n\n")[1].split("\n\n", 1)[1].split("A system is named")[0].casefold()
+    marked = set(re.findall(r"\*([^*]+)\*", explained.replace("\n", " ")))
+    abilities = {word for line in markdown(RUNNERS).splitlines()[2:] for word in line.split(" | ")[4].split(" · ") if word}
+    assert {*get_args(Tested), "at pauses", "windows", "chunks"} <= {word.removeprefix("a ") for word in marked}
+    assert abilities <= marked
 
 
 def test_sections_that_the_text_points_to_are_there() -> None:

@@ -72,6 +72,8 @@ def test_its_facts_fit_together(spec: RunnerSpec) -> None:
     assert spec.dtypes
     assert spec.devices
     assert not (spec.can_be_spread and spec.audio_tokens_per_second is None and not spec.tested)
+    assert (spec.beyond is None) == (spec.longest_transcribed_seconds is None)
+    assert spec.beyond is not None or spec.family == SCRIPTED
     if spec.longest_prompt_seconds is not None:
         assert spec.takes_prompt or spec.can_chat
     if spec.can_chat and spec.family != SCRIPTED:

@@ -116,6 +116,7 @@ def test_json_tells_programs_what_a_system_can_be_asked(capsys: pytest.CaptureFi
 def test_json_holds_every_ability_of_a_row() -> None:
     plain = as_plain(spec_for("whisper+bfloat16"), READY)
     kept_inside = {"target", "is_default", "requires", "files", "folders", "can_be_spread", "audio_tokens_per_second"}
+    kept_inside |= {"stored_dtype"}
     assert {field.name for field in fields(RunnerSpec)} - kept_inside <= set(plain)
     assert (plain["asked_dtype"], plain["asked_device"], plain["license_is_open"]) == ("bfloat16", None, True)
 
@@ -123,18 +124,18 @@ def test_json_holds_every_ability_of_a_row() -> None:
 def test_the_table_for_documents_has_a_row_a_model_with_families_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--table", "--runners", "ctc,whisper,ctc:facebook/mms-1b-all,phi4-multimodal+int4"]) == 0
     header, rule, *rows = [line[2:-2].split(" | ") for line in capsys.readouterr().out.splitlines()]
-    assert header == ["runner", "model", "parameters", "languages", "times", "longest audio", "tested how", "licence"]
+    assert header == ["runner", "model", "parameters", "languages", "can", "times", "at once", "tested how", "licence"]
     assert set(rule) == {"---"}
     assert [row[0] for row in rows] == ["`ctc`", "`ctc:facebook/mms-1b-all`", "`whisper`", "`phi4-multimodal+int4`"]
     assert rows[0][1] == "[wav2vec 2.0 base](https://huggingface.co/facebook/wav2vec2-base-960h)"
-    assert [row[2:6] for row in rows] == [
-        ["94 M", "en", "words", "any"],
-        ["965 M", "en", "words", "any"],
-        ["244 M", "99", "words", "any"],
-        ["5.6 B", "8", "segments", "40 s"],
+    assert [row[2:7] for row in rows] == [
+        ["94 M", "en", "", "words", "30 s, then in chunks"],
+        ["965 M", "en", "", "words", "30 s, then in chunks"],
+        ["244 M", "99", "language · translates", "words", "30 s, then in windows"],
+        ["5.6 B", "8", "prompt · chat", "segments", "40 s, then cut at pauses"],
     ]
-    assert [row[6] for row in rows] == [spec_for(row[0].strip("`")).tested or "not tested" for row in rows]
-    assert [row[7] for row in rows] == ["Apache-2.0", "CC-BY-NC-4.0", "Apache-2.0", "MIT"]
+    assert [row[7] for row in rows] == [spec_for(row[0].strip("`")).tested or "not tested" for row in rows]
+    assert [row[8] for row in rows] == ["Apache-2.0", "CC-BY-NC-4.0", "Apache-2.0", "MIT"]
 
 
 def test_a_name_cannot_break_out_of_its_cell() -> None:
@@ -142,7 +143,7 @@ def test_a_name_cannot_break_out_of_its_cell() -> None:
     table_ = markdown([spec])
     assert len(table_.splitlines()) == 3
     assert "a \\| b \\<img\\>" in table_
-    assert table_.splitlines()[2].replace("\\|", "").count("|") == 9
+    assert table_.splitlines()[2].replace("\\|", "").count("|") == 10
 
 
 def test_what_is_served_is_listed_with_its_server(

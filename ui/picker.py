@@ -10,6 +10,7 @@ from typing import Any
 from comparisons import figures
 from runners.base import Availability, RunnerSpec
 from runners.catalogue.licenses import is_open
+from runners.catalogue.listing import at_once
 from runners.catalogue.presets import Offer, Preset
 from runners.here.availability import as_plain
 from runners.here.places import NAMES
@@ -42,9 +43,10 @@ def value(
 
 def row(spec: RunnerSpec, found: Availability, ways: Sequence[Way] = ()) -> dict[str, Any]:
     """One system: what ``python -m runners --json`` says of it, and how its card words that. Untrusted, as labels are."""
+    facts = (views.facts(spec), at_once(spec))
     return {
         **as_plain(spec, found),
-        "facts": views.facts(spec),
+        "facts": " · ".join(fact for fact in facts if fact),
         "where": views.where(spec, found),
         "is_open": is_open(spec.license) is True,
         "ways": [_way(way, has_devices=any(each.device is not None for each in ways)) for way in ways],

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
-from runners.base import RunnerSpec
+from runners.base import Beyond, RunnerSpec
 from runners.here.weights import is_folder
 
-HEADER = ("runner", "model", "parameters", "languages", "times", "longest audio", "tested how", "licence")
+HEADER = ("runner", "model", "parameters", "languages", "can", "times", "at once", "tested how", "licence")
+_BEYOND: Mapping[Beyond, str] = MappingProxyType({"pauses": "cut at pauses", "windows": "in windows", "chunks": "in chunks"})
 _MOST_CODES = 4
 """Languages that are named one by one; more are counted."""
 
 
 def markdown(specs: Sequence[RunnerSpec]) -> str:
-    """A row a model, families together in the order of ``specs``, ended by a line break.
-
-    *Longest audio* is what is heard in one piece; longer clips are cut at pauses.
-    """
+    """A row a model, families together in the order of ``specs``, ended by a line break."""
     families = list(dict.fromkeys(spec.family for spec in specs))
     rows = [_row(spec) for spec in sorted(specs, key=lambda spec: families.index(spec.family))]
     lines = [HEADER, ("---",) * len(HEADER), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def at_once(spec: RunnerSpec) -> str | None:
+    """How much a system hears at once, and what it makes of longer clips: "20 s, then cut at pauses". None: no limit."""
+    seconds = spec.longest_transcribed_seconds
+    if seconds is None or spec.beyond is None:
+        return None
+    length = f"{seconds / 60:g} min" if seconds > 60 and seconds % 60 == 0 else f"{seconds:g} s"
+    return f"{length}, then {_BEYOND[spec.beyond]}"
+
+
+def _abilities(spec: RunnerSpec) -> Iterator[str]:
+    """What it can be asked, each in a word; one language needs no choice."""
+    if spec.can_choose_language and spec.only_language is None:
+        yield "language"
+    if spec.takes_prompt:
+        yield "prompt"
+    if spec.translates_to:
+        yield "translates"
+    if spec.can_chat:
+        yield "chat"
+    if spec.is_streaming:
+        yield "streaming"
 
 
 def _row(spec: RunnerSpec) -> tuple[str, ...]:
@@ -31,8 +53,9 @@ def _row(spec: RunnerSpec) -> tuple[str, ...]:
         f"[{label}](https://huggingface.co/{spec.model})" if from_hub else label,
         _parameters(spec.parameters),
         _languages(spec.languages),
+        " · ".join(_abilities(spec)),
         "words" if spec.has_word_times else "segments" if spec.has_segment_times else "none",
-        "any" if spec.longest_transcribed_seconds is None else f"{spec.longest_transcribed_seconds:g} s",
+        at_once(spec) or "any",
         spec.tested or "not tested",
         _cell(spec.license) if spec.license is not None else "not known",
     )

@@ -198,6 +198,7 @@ def _row(model: ServedModel, name: str, setting: ServerSetting) -> RunnerSpec:
         takes_prompt=chats,
         can_chat=chats,
         longest_transcribed_seconds=model.longest_seconds or (LONGEST_TOLD_SECONDS if chats else LONGEST_SECONDS),
+        beyond="pauses",
         longest_prompt_seconds=(model.longest_prompt_seconds or LONGEST_PROMPT_SECONDS) if chats else None,
         tested="server",
         server=Server(

@@ -81,6 +81,7 @@ def as_plain(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
         "takes_prompt": spec.takes_prompt,
         "can_chat": spec.can_chat,
         "longest_transcribed_seconds": spec.longest_transcribed_seconds,
+        "beyond": spec.beyond,
         "longest_prompt_seconds": spec.longest_prompt_seconds,
         "tested": spec.tested,
         "asked_dtype": spec.asked_dtype,

@@ -104,6 +104,7 @@ def _chat(
         can_chat=True,
         longest_prompt_seconds=longest_prompt_seconds,
         longest_transcribed_seconds=longest_transcribed_seconds,
+        beyond="pauses",
         audio_tokens_per_second=audio_tokens_per_second,
         can_be_spread=True,
         tested="tiny checkpoint",

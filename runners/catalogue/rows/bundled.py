@@ -34,6 +34,7 @@ ROWS: tuple[RunnerSpec, ...] = (
         devices=("cpu",),
         has_segment_times=True,
         longest_transcribed_seconds=20,
+        beyond="pauses",
         tested="real weights",
     ),
     RunnerSpec(
@@ -47,6 +48,8 @@ ROWS: tuple[RunnerSpec, ...] = (
         dtypes=("float32",),
         devices=("cpu",),
         has_word_times=True,
+        longest_transcribed_seconds=60,
+        beyond="pauses",
         tested="real weights",
     ),
 )

@@ -41,6 +41,8 @@ def _ctc(
         devices=TORCH_DEVICES,
         gated=gated,
         has_word_times=True,
+        longest_transcribed_seconds=30,
+        beyond="chunks",
         tested=tested,
     )
 

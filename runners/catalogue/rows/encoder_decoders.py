@@ -45,6 +45,7 @@ def _moonshine(model: str, label: str, millions: int, *, is_streaming: bool = Fa
         is_streaming=is_streaming,
         has_segment_times=True,
         longest_transcribed_seconds=20,
+        beyond="pauses",
         # Of its kind: Moonshine's tiny English model as another package carries it.
         tested="real weights of its kind" if model == "moonshine-tiny" else "tiny checkpoint",
     )
@@ -70,6 +71,7 @@ ROWS: tuple[RunnerSpec, ...] = (
         translates_from_told=True,
         has_segment_times=True,
         longest_transcribed_seconds=40,
+        beyond="pauses",
         tested="tiny checkpoint",
     ),
     RunnerSpec(
@@ -90,6 +92,7 @@ ROWS: tuple[RunnerSpec, ...] = (
         assumes_language="en",
         has_segment_times=True,
         longest_transcribed_seconds=30,
+        beyond="pauses",
         tested="tiny checkpoint",
     ),
     _moonshine("moonshine-tiny", "Moonshine tiny (transformers)", 27),
@@ -115,6 +118,7 @@ ROWS: tuple[RunnerSpec, ...] = (
         translates_to=tuple(SEAMLESS_CODES),
         has_segment_times=True,
         longest_transcribed_seconds=30,
+        beyond="pauses",
         tested="tiny checkpoint",
     ),
     RunnerSpec(
@@ -134,6 +138,7 @@ ROWS: tuple[RunnerSpec, ...] = (
         has_word_times=True,
         has_segment_times=True,
         longest_transcribed_seconds=60,
+        beyond="pauses",
         audio_tokens_per_second=12.5,
         tested="tiny checkpoint",
     ),

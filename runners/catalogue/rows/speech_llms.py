@@ -74,6 +74,7 @@ def _llm(family: str, model: str, label: str, millions: int, license_: str) -> R
         dtypes=TORCH_QUANTISED,
         devices=TORCH_DEVICES,
         has_segment_times=True,
+        beyond="pauses",
         can_be_spread=True,
         tested="tiny checkpoint",
     )

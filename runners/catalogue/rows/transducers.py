@@ -49,6 +49,7 @@ def _transducer(
         has_word_times=True,
         has_segment_times=True,
         longest_transcribed_seconds=60,
+        beyond="pauses",
         tested="tiny checkpoint",
     )
 

@@ -61,6 +61,8 @@ def _whisper(model: str, label: str, millions: int, megabytes: int, languages: t
         translates_to=_translates_to(model, languages),
         has_word_times=True,
         has_segment_times=True,
+        longest_transcribed_seconds=30,
+        beyond="windows",
         tested=_tested(model),
     )
 
@@ -86,6 +88,8 @@ def _faster_whisper(model: str, label: str, millions: int, megabytes: int, langu
         translates_to=_translates_to(model, languages),
         has_word_times=True,
         has_segment_times=True,
+        longest_transcribed_seconds=30,
+        beyond="windows",
         tested=_tested(model),
     )
 
