@@ -9,7 +9,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Set before anything imports gradio or huggingface_hub, which read them once.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -21,14 +21,32 @@ for name in [name for name in os.environ if name.startswith(("EARSHOT_", "SPACE"
     if not name.startswith("EARSHOT_TEST_"):
         del os.environ[name]
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 if TYPE_CHECKING:
     from runners.base import Contender
     from runners.pool import Pool
 
+# How long an example takes says more about what else the machine does than about the code.
+hypothesis.settings.register_profile(
+    "earshot", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
+)
+hypothesis.settings.load_profile("earshot")
+
 # Shells start what they put into the background without it, and children inherit that: then no Ctrl-C could be tried.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several workers share the tests (``-n``), those that share something slow to make stay with one of them.
+
+    That is a file, whose fixtures are made once; of the contracts, which load one small model after another, a model.
+    """
+    for item in items:
+        calls: Any = getattr(item, "callspec", None)
+        subject = calls.indices.get("subject", "") if calls is not None else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.name}{subject}"))
 
 
 def _folder(variable: str, holds: str) -> Path:

@@ -39,7 +39,7 @@ SENTENCES = st.lists(WORDS | st.text(st.characters(exclude_categories=("Z", "C")
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SENTENCES, SENTENCES)
 def test_both_texts_can_be_read_off_the_alignment(said: list[str], heard: list[str]) -> None:
     alignment = align(said, heard)
@@ -51,7 +51,7 @@ def test_both_texts_can_be_read_off_the_alignment(said: list[str], heard: list[s
         assert (op.kind == "insertion") == (op.reference is None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SENTENCES, SENTENCES)
 def test_the_total_is_within_its_bounds_and_symmetric(said: list[str], heard: list[str]) -> None:
     errors = align(said, heard).errors
@@ -60,7 +60,7 @@ def test_the_total_is_within_its_bounds_and_symmetric(said: list[str], heard: li
     assert (errors == 0) == (said == heard)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SENTENCES.filter(bool), SENTENCES)
 def test_the_counts_are_those_of_jiwer(said: list[str], heard: list[str]) -> None:
     theirs = jiwer.process_words(" ".join(said), " ".join(heard))
@@ -73,14 +73,14 @@ def test_the_counts_are_those_of_jiwer(said: list[str], heard: list[str]) -> Non
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SENTENCES.filter(bool), SENTENCES)
 def test_the_total_is_that_of_kaldialign(said: list[str], heard: list[str]) -> None:
     theirs = kaldialign.edit_distance(said, heard)
     assert align(said, heard).errors == theirs["total"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SENTENCES, SENTENCES)
 def test_counts_are_those_of_the_steps(said: list[str], heard: list[str]) -> None:
     alignment = align(said, heard)
@@ -93,13 +93,13 @@ def test_counts_are_those_of_the_steps(said: list[str], heard: list[str]) -> Non
     assert alignment.errors == len(alignment.ops) - alignment.hits
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SENTENCES, SENTENCES, SENTENCES)
 def test_a_way_over_a_third_text_is_never_shorter(one: list[str], other: list[str], third: list[str]) -> None:
     assert align(one, other).errors <= align(one, third).errors + align(third, other).errors
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SENTENCES, SENTENCES)
 def test_chunks_follow_each_other_without_a_gap(said: list[str], heard: list[str]) -> None:
     i = j = 0
@@ -110,7 +110,7 @@ def test_chunks_follow_each_other_without_a_gap(said: list[str], heard: list[str
     assert (i, j) == (len(said), len(heard))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SENTENCES, SENTENCES)
 def test_a_known_alignment_comes_back_whole(said: list[str], heard: list[str]) -> None:
     alignment = align(said, heard)
@@ -154,7 +154,7 @@ def test_words_split_or_joined_are_told_apart_from_other_errors(said: str, heard
 SPLIT = st.lists(st.sampled_from(["ice", "cream", "icecream", "icecreams", "s", "a", "b", "ab", "week"]), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SPLIT, SPLIT)
 def test_a_compound_costs_what_its_words_cost_and_has_steps_of_its_own(said: list[str], heard: list[str]) -> None:
     alignment = align(said, heard)
@@ -179,7 +179,7 @@ def test_compounds_of_a_known_alignment_are_found_if_asked_for() -> None:
     assert with_compounds(dear) == dear
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SPLIT, SPLIT)
 def test_looking_for_compounds_again_changes_nothing(said: list[str], heard: list[str]) -> None:
     alignment = align(said, heard)
@@ -192,13 +192,13 @@ def test_a_long_text_of_other_words_is_aligned_without_a_search_for_compounds() 
     assert alignment.compounds == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SENTENCES, SENTENCES, st.integers(0, 200))
 def test_an_expected_distance_changes_nothing_but_speed(said: list[str], heard: list[str], expected: int) -> None:
     assert distance(" ".join(said), " ".join(heard), expected) == distance(" ".join(said), " ".join(heard))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SENTENCES, SENTENCES)
 def test_characters_are_counted_as_words_are(said: list[str], heard: list[str]) -> None:
     one, other = " ".join(said), " ".join(heard)

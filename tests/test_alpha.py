@@ -120,7 +120,7 @@ tables = st.integers(1, 8).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tables, st.sampled_from(LEVELS), st.randoms(use_true_random=False))
 def test_neither_the_order_of_judges_nor_of_units_counts(
     values: list[list[float | None]], level: Level, chance: object

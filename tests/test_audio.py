@@ -90,7 +90,7 @@ def encode(
 # What files hold
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     kind=st.sampled_from(
         [("WAV", depth) for depth in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")]
@@ -359,7 +359,7 @@ def test_every_odd_file_does_what_its_table_says(speech_clips: Path) -> None:
 # Clips
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 1000), length=st.integers(0, 400_000), longest=st.floats(0.1, 12))
 def test_pieces_cover_everything_once_and_none_is_too_long(seed: int, length: int, longest: float) -> None:
     random = np.random.default_rng(seed)
@@ -431,7 +431,7 @@ def test_what_is_too_short_or_no_clip_has_no_silences(shape: tuple[int, ...]) ->
 
 
 @given(st.lists(st.tuples(st.floats(0.05, 3), st.booleans()), min_size=1, max_size=8), st.integers(0, 99))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_silences_are_in_order_apart_and_inside_the_clip(stretches: list[tuple[float, bool]], seed: int) -> None:
     samples = spoken(*stretches, seed=seed)
     found = silences(samples)

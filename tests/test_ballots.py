@@ -172,7 +172,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(["best", "pairwise", "rating"]),
     st.fixed_dictionaries({}, optional={"heard": st.just(True) | json_values, "choice": json_values, "marks": json_values}),

@@ -36,7 +36,7 @@ def found(wins: NDArray[np.float64]) -> Strengths:
     return strong
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 1000), st.integers(1, 1000))
 def test_of_two_the_odds_are_the_ratio_of_wins(one: int, other: int) -> None:
     log = fitted(np.array([[0.0, one], [other, 0.0]]))
@@ -56,7 +56,7 @@ def test_a_worked_case_of_three_in_closed_form() -> None:
     assert np.exp(fitted(wins)) == pytest.approx(weights / 2)  # the geometric mean is 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.floats(-1.5, 1.5), min_size=2, max_size=6), st.integers(0, 10**6))
 def test_known_strengths_are_found_again(true: list[float], seed: int) -> None:
     """With 20 000 votes a pair; five standard errors are about 0.1."""
@@ -73,7 +73,7 @@ def test_more_votes_come_nearer() -> None:
     assert errors[0] > errors[1] > errors[2]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.permutations(range(4)), st.integers(0, 10**6))
 def test_names_and_their_order_do_not_count(order: list[int], seed: int) -> None:
     wins = votes([0.5, 0.2, 0.0, -0.7], 4, 6, seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from comparisons.normalise import NORMALISERS, normaliser
@@ -37,7 +37,6 @@ def test_where_words_are_not_separated_it_is_told_by_characters() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(st.text() | st.lists(st.sampled_from(["It's", "twenty", "two", "um", "...", "नमस्ते।", "🙂", "(so)"])).map(" ".join))
 def test_nothing_of_the_text_is_lost_and_all_that_is_counted_is_there(text: str) -> None:
     for name in sorted(NORMALISERS):

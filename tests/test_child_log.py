@@ -54,7 +54,7 @@ def test_secrets_are_found_by_the_names_of_their_variables():
     assert secrets_in(environment) == ("ijklmnopqr", "abcdefgh")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.binary(max_size=200), max_size=20))
 def test_no_output_is_too_odd(pieces):
     lines = kept(*pieces)

@@ -197,13 +197,13 @@ def check(found: Consensus, texts: Sequence[str], rule: Normaliser, unit: str) -
 
 
 @given(several, rules, st.sampled_from(["word", "character"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_is_lost_or_moved(texts: list[str], rule: Normaliser, unit: str) -> None:
     check(consensus(texts, rule, unit), texts, rule, unit)  # type: ignore[arg-type]
 
 
 @given(several, rules, st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_order_of_the_systems_changes_nothing(texts: list[str], rule: Normaliser, shuffle: random.Random) -> None:
     order = list(range(len(texts)))
     shuffle.shuffle(order)
@@ -213,7 +213,7 @@ def test_the_order_of_the_systems_changes_nothing(texts: list[str], rule: Normal
 
 
 @given(any_text, st.integers(2, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_all_say_is_the_majority(text: str, systems: int) -> None:
     found = consensus([text] * systems, NONE)
     assert found.text == " ".join(text.split())
@@ -222,14 +222,14 @@ def test_what_all_say_is_the_majority(text: str, systems: int) -> None:
 
 
 @given(st.lists(few_words, min_size=2, max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_majority_can_be_read_back_as_its_words(texts: list[str]) -> None:
     found = consensus(texts, NONE)
     assert list(NONE.words(found.text)) == list(found.tokens)
 
 
 @given(st.lists(st.lists(st.integers(0, 4), max_size=7), min_size=2, max_size=2))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_two_sequences_are_aligned_with_the_fewest_errors(sequences: list[list[int]]) -> None:
     network = Network(2)
     network.put(0, sequences[0])

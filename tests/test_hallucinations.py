@@ -232,7 +232,7 @@ def test_references_of_real_clips_are_not_flagged(speech_clips: Path) -> None:
 WORDS = st.sampled_from(["hello", "world", "the", "don't", "—", "…", "مرحبا", "你好", "नमस्ते", "👩‍🚀", "<b>", "\u0301", "2"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(WORDS, st.floats(0, 30) | st.none(), st.floats(0, 3)), max_size=60),
     st.lists(st.floats(0, 30), max_size=6, unique=True).map(sorted),

@@ -79,7 +79,7 @@ def test_real_references_differ_by_language(speech_clips: Path) -> None:
             assert otherness(one["text"], other["text"]) is not None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_any_two_texts_can_be_held_against_each_other(text: str, reference: str) -> None:
     assert otherness(text, text) is None

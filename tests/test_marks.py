@@ -31,14 +31,14 @@ def drawn(found: tuple[Mark, ...]) -> str:
     return " ".join(forms[mark.kind].format(mark.text, mark.reference) for mark in found)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TEXTS, TEXTS, st.sampled_from(sorted(NORMALISERS)))
 def test_every_raw_word_appears_once_and_in_order(reference: str, text: str, name: str) -> None:
     found = marked(reference, text, name)
     assert " ".join(mark.text for mark in found if mark.kind != "deletion").split() == text.split()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TEXTS, TEXTS, st.sampled_from(sorted(NORMALISERS)))
 def test_lost_words_of_the_reference_appear_in_order(reference: str, text: str, name: str) -> None:
     found = marked(reference, text, name)
@@ -47,7 +47,7 @@ def test_lost_words_of_the_reference_appear_in_order(reference: str, text: str, 
     assert all(word in rest for word in lost)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TEXTS, TEXTS, st.sampled_from(sorted(NORMALISERS)))
 def test_something_is_marked_exactly_if_something_is_wrong(reference: str, text: str, name: str) -> None:
     pair = score(reference, text, normaliser(name), "en")
@@ -56,7 +56,7 @@ def test_something_is_marked_exactly_if_something_is_wrong(reference: str, text:
     assert wrong == (pair[0].errors > 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=30), st.text(max_size=30), st.sampled_from(sorted(NORMALISERS)), st.sampled_from(["en", "zh"]))
 def test_any_text_can_be_marked(reference: str, text: str, name: str, language: str) -> None:
     found = marked(reference, text, name, language)
@@ -165,7 +165,7 @@ def test_marks_say_where_they_stand_in_the_reference() -> None:
     ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TEXTS, TEXTS, st.sampled_from(sorted(NORMALISERS)))
 def test_marks_go_forward_through_the_reference(reference: str, text: str, name: str) -> None:
     places = [mark.at for mark in marked(reference, text, name)]

@@ -267,7 +267,7 @@ PIECES = "Anna, anna went. to Rome rome! twenty one 21 don't um, — … $5 the 
 TEXT = st.lists(st.sampled_from(PIECES.split(" ")), max_size=25).map(" ".join)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(TEXT, TEXT, st.sampled_from(["basic", "none", "whisper-english", "whisper-basic"]), st.sampled_from(["wer", "cer"]))
 def test_any_two_texts_can_be_measured(reference: str, hypothesis: str, by: str, metric: Metric) -> None:
     found = measured(reference, hypothesis, "Rome", "twenty one", "你好", by=by, metric=metric)

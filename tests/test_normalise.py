@@ -40,14 +40,14 @@ def test_basic_makes_alike_what_sounds_alike(one: str, other: str) -> None:
     assert normaliser("basic")(one) == normaliser("basic")(other)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text())
 def test_basic_does_nothing_the_second_time(text: str) -> None:
     once = normaliser("basic")(text)
     assert normaliser("basic")(once) == once
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(), st.sampled_from(sorted(NORMALISERS)))
 def test_every_normaliser_takes_any_text(text: str, name: str) -> None:
     normalise = normaliser(name)
@@ -89,7 +89,7 @@ PHRASES = st.lists(
 ).map(" ".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.text() | BRACKETS | CONTRACTIONS | PHRASES)
 def test_whispers_normaliser_gives_what_its_package_gives(text: str) -> None:
     theirs = THEIR_ENGLISH(" ".join(text.split())).split()  # a line break parts words as a space does: "she's\nbeen"

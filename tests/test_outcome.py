@@ -241,7 +241,7 @@ def test_kendall() -> None:
     assert kendall([1, 1, 1], [1, 2, 3]) is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.text("abc-", min_size=3, max_size=3), max_size=6), st.permutations("abc"))
 def test_the_order_of_systems_and_ballots_does_not_count(rows: list[str], order: list[str]) -> None:
     texts = {name: f"text {name}" for name in LABELS}

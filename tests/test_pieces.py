@@ -77,7 +77,7 @@ def test_times_are_those_of_the_words_with_the_same_text(
     assert timed(["one,", "two", "three"], stretches) == (starts, ends)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TEXTS, st.sampled_from(sorted(NORMALISERS)), st.sampled_from(["word", "character"]))
 def test_groups_hold_every_piece_and_every_token_once(text: str, name: str, unit: str) -> None:
     read = pieces(text, normaliser(name), "word" if unit == "word" else "character")

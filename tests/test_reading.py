@@ -157,7 +157,7 @@ def comparisons(draw: st.DrawFn) -> Comparison:
     return comparison
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(comparisons())
 def test_what_is_written_is_read_and_written_the_same(comparison: Comparison) -> None:
     document = to_dict(comparison)

@@ -75,7 +75,7 @@ def test_text_stays_text_in_markdown(text: str) -> None:
     assert set(re.findall(r"<\s*/?([a-z0-9]+)", made)) <= {"p", "br"}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet=st.sampled_from("ab1 .)#*_-+=`~|<>[]()!&;:/\\\n\t\"'$@wW\u00a0é"), max_size=40))
 def test_what_is_read_is_what_was_said(text: str) -> None:
     made = rendered(record.escaped(text))

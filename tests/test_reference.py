@@ -164,7 +164,7 @@ def test_broken_captions_say_where(text: str, name: str, message: str) -> None:
 
 
 @given(st.text(max_size=60), st.sampled_from(["a.srt", "a.vtt", "a.json", "a.jsonl", "a.txt", "a"]), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_a_file_holds_it_is_read_or_refused_with_a_reason(text: str, name: str, captioned: bool) -> None:
     content = ("WEBVTT\n\n00:01.000 --> 00:02.000\n" + text if captioned else text).encode(errors="replace")
     with contextlib.suppress(ValueError):
@@ -364,7 +364,7 @@ words = st.lists(st.sampled_from(["a", "b", "c", "d,", "好", "שלום", "👍�
 
 
 @given(st.lists(words.map(" ".join), max_size=5), words.map(" ".join))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_edited_segments_hold_exactly_the_edited_text(told: list[str], text: str) -> None:
     segments = tuple(Segment(each, float(number), number + 1.0) for number, each in enumerate(told))
     edited = Reference("\n".join(told), segments).edited(text)

@@ -226,7 +226,7 @@ def test_few_columns_are_all_held_against_each_other(systems: int) -> None:
         assert sorted(map(sorted, pairs)) == sorted(map(sorted, combinations(NAMES[:systems], 2)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(2, 9), st.integers(1, 40), st.binary(min_size=8, max_size=8))
 def test_pairs_and_sides_are_balanced(systems: int, count: int, seed: bytes) -> None:
     made = Review("r", "t", "q", "pairwise", (different(1, systems),), seed)

@@ -28,7 +28,7 @@ def test_a_score_has_counts_rates_and_its_normaliser() -> None:
     assert (ours.normaliser, ours.normaliser_version) == ("basic", "1")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXTS.filter(bool), TEXTS)
 def test_rates_are_those_of_jiwer(reference: str, hypothesis: str) -> None:
     ours = scored(reference, hypothesis)
@@ -36,7 +36,7 @@ def test_rates_are_those_of_jiwer(reference: str, hypothesis: str) -> None:
     assert ours.cer == pytest.approx(jiwer.cer(reference, hypothesis))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXTS)
 def test_what_was_said_has_no_errors(text: str) -> None:
     ours = scored(text, text)

@@ -292,7 +292,7 @@ def test_transcripts_that_cannot_be_aligned_stand_there_alone(monkeypatch: pytes
     assert len(view.passages) > 2
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     reference=st.none() | WORDS,
     heard=st.lists(WORDS, max_size=4),

@@ -104,7 +104,7 @@ def test_clips_are_never_run_together() -> None:
     assert (pair.segments, pair.difference, pair.verdict) == (130, 1, "second")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(-4, 4), max_size=9))
 def test_flipped_signs_are_counted_one_by_one(found: list[int]) -> None:
     sums = [sum(sign * each for sign, each in zip(signs, found, strict=True)) for signs in product((1, -1), repeat=len(found))]
@@ -245,7 +245,7 @@ def test_who_differs_from_all_stands_alone() -> None:
     assert summary((), LABELS) == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from("<=?"), min_size=28, max_size=28))
 def test_groups_hold_exactly_those_who_cannot_be_told_apart(signs: list[str]) -> None:
     found = verdicts("".join(signs))

@@ -116,7 +116,7 @@ def test_nothing_has_no_times() -> None:
     assert with_times((), [()], 0.0) == ((), ((),))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     anchor=st.lists(st.tuples(st.sampled_from(["a", "word", "किताब", "👍", "مرحبا"]), TIME, TIME), max_size=12),
     sides=st.lists(

@@ -69,7 +69,7 @@ def test_nothing_at_all_has_no_interval() -> None:
     assert interval([Alignment.of([])]) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.sampled_from([0, 0, 0, 0, 1, 1, 2, 9]), max_size=90), min_size=1, max_size=25))
 def test_the_rate_is_in_its_interval_which_never_changes(clips: list[list[int]]) -> None:
     alignments = [spoken(errors) for errors in clips]

@@ -58,7 +58,7 @@ def read_all(raw: bytes) -> int:
     return arrived
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.text(), JSON, max_size=5), SAMPLES)
 def test_a_frame_arrives_as_it_was_sent(message, samples):
     arrived, heard = trip(message, samples)
@@ -67,7 +67,7 @@ def test_a_frame_arrives_as_it_was_sent(message, samples):
     assert heard.tobytes() == samples.tobytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.dictionaries(st.text(), JSON, max_size=3), SAMPLES), max_size=4), st.integers(0, 200))
 def test_a_stream_that_is_cut_ends_or_says_so(frames, cut):
     stream = io.BytesIO()
@@ -76,13 +76,13 @@ def test_a_stream_that_is_cut_ends_or_says_so(frames, cut):
     assert read_all(stream.getvalue()[:cut]) <= len(frames)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=300))
 def test_noise_in_place_of_frames_is_refused(noise):
     read_all(noise)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.builds(
         Transcript,
@@ -115,7 +115,7 @@ def test_a_spec_a_placement_and_options_arrive_whole():
         assert wire.from_message(type(value), message) == value
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.builds(
         TranscribeOptions,
@@ -129,7 +129,7 @@ def test_options_arrive_with_their_prompt(options):
     assert wire.options_from(message) == options
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.builds(Turn, st.sampled_from(["user", "assistant"]), TEXT), max_size=4).map(tuple))
 def test_the_turns_of_a_conversation_arrive_in_order(turns):
     message, _ = trip({"turns": wire.turns_message(turns)})

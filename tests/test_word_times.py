@@ -16,7 +16,7 @@ def test_each_token_begins_where_the_attention_turns_to_it() -> None:
     assert warp(attention).tolist() == [0, 4, 7]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 12), st.integers(1, 30), st.integers(0, 10**6))
 def test_the_path_is_the_best_and_never_goes_back(tokens: int, frames: int, seed: int) -> None:
     attention = np.random.default_rng(seed).normal(size=(tokens, frames))

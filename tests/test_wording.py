@@ -93,7 +93,7 @@ def test_capitals(word: str, capital: bool) -> None:
     assert is_capital(word) == capital
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(st.sampled_from(list("aZÉß .,?!:;…'\"“-–12०三十二你، ؟\u0301\u200d👩\n\t")) | st.characters(), max_size=60))
 def test_every_place_is_in_the_text_and_in_order(text: str) -> None:
     wording, length = Wording(text), len("".join(text.split()))
