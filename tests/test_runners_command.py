@@ -124,15 +124,15 @@ def test_json_holds_every_ability_of_a_row() -> None:
 def test_the_table_for_documents_has_a_row_a_model_with_families_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--table", "--runners", "ctc,whisper,ctc:facebook/mms-1b-all,phi4-multimodal+int4"]) == 0
     header, rule, *rows = [line[2:-2].split(" | ") for line in capsys.readouterr().out.splitlines()]
-    assert header == ["runner", "model", "parameters", "languages", "can", "times", "at once", "tested how", "licence"]
+    assert header == ["runner", "model", "parameters", "languages", "can", "times", "long clips", "tested how", "licence"]
     assert set(rule) == {"---"}
     assert [row[0] for row in rows] == ["`ctc`", "`ctc:facebook/mms-1b-all`", "`whisper`", "`phi4-multimodal+int4`"]
     assert rows[0][1] == "[wav2vec 2.0 base](https://huggingface.co/facebook/wav2vec2-base-960h)"
     assert [row[2:7] for row in rows] == [
-        ["94 M", "en", "", "words", "30 s, then in chunks"],
-        ["965 M", "en", "", "words", "30 s, then in chunks"],
-        ["244 M", "99", "language · translates", "words", "30 s, then in windows"],
-        ["5.6 B", "8", "prompt · chat", "segments", "40 s, then cut at pauses"],
+        ["94 M", "en", "", "words", "30 s at once, then in chunks"],
+        ["965 M", "en", "", "words", "30 s at once, then in chunks"],
+        ["244 M", "99", "language · translates", "words", "30 s at once, then in windows"],
+        ["5.6 B", "8", "prompt · chat", "segments", "40 s at once, then cut at pauses"],
     ]
     assert [row[7] for row in rows] == [spec_for(row[0].strip("`")).tested or "not tested" for row in rows]
     assert [row[8] for row in rows] == ["Apache-2.0", "CC-BY-NC-4.0", "Apache-2.0", "MIT"]

@@ -43,10 +43,10 @@ def value(
 
 def row(spec: RunnerSpec, found: Availability, ways: Sequence[Way] = ()) -> dict[str, Any]:
     """One system: what ``python -m runners --json`` says of it, and how its card words that. Untrusted, as labels are."""
-    facts = (views.facts(spec), at_once(spec))
     return {
         **as_plain(spec, found),
-        "facts": " · ".join(fact for fact in facts if fact),
+        "facts": views.facts(spec),
+        "at_once": at_once(spec),
         "where": views.where(spec, found),
         "is_open": is_open(spec.license) is True,
         "ways": [_way(way, has_devices=any(each.device is not None for each in ways)) for way in ways],

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from runners.base import Beyond, RunnerSpec
 from runners.here.weights import is_folder
 
-HEADER = ("runner", "model", "parameters", "languages", "can", "times", "at once", "tested how", "licence")
+HEADER = ("runner", "model", "parameters", "languages", "can", "times", "long clips", "tested how", "licence")
 _BEYOND: Mapping[Beyond, str] = MappingProxyType({"pauses": "cut at pauses", "windows": "in windows", "chunks": "in chunks"})
 _MOST_CODES = 4
 """Languages that are named one by one; more are counted."""
@@ -23,12 +23,15 @@ def markdown(specs: Sequence[RunnerSpec]) -> str:
 
 
 def at_once(spec: RunnerSpec) -> str | None:
-    """How much a system hears at once, and what it makes of longer clips: "20 s, then cut at pauses". None: no limit."""
+    """How much a system hears at once, and what it makes of longer clips: "20 s at once, then cut at pauses".
+
+    None: no limit.
+    """
     seconds = spec.longest_transcribed_seconds
     if seconds is None or spec.beyond is None:
         return None
     length = f"{seconds / 60:g} min" if seconds > 60 and seconds % 60 == 0 else f"{seconds:g} s"
-    return f"{length}, then {_BEYOND[spec.beyond]}"
+    return f"{length} at once, then {_BEYOND[spec.beyond]}"
 
 
 def _abilities(spec: RunnerSpec) -> Iterator[str]:

@@ -68,7 +68,7 @@ def test_a_system_is_found_by_its_name_its_family_and_its_languages(visit: Visit
     search(page, "whisper small")
     expect(page.locator(".es-found")).to_contain_text("2 of")
     assert shown(page) == {"whisper", "faster-whisper"}
-    expect(page.locator('#es-cards label[title="whisper"]')).to_contain_text("30 s, then in windows")
+    expect(page.locator('#es-cards label[title="whisper"]')).to_contain_text("30 s at once, then in windows")
     search(page, "german whisper")
     expect(card(page, "whisper:openai/whisper-tiny")).to_be_visible()
     german = {name for name, row in everything.items() if "de" in (row["languages"] or ())}

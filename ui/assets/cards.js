@@ -100,7 +100,7 @@ const able = (row, place) => {
     { title: row.name },
     made("input", { type: "checkbox", value: row.name, checked: ticked.includes(row.name), "aria-describedby": id }),
     made("b", {}, row.label),
-    made("span", { id }, row.facts, row.facts && made("br"), ...state, row.where),
+    made("span", { id }, ...[row.facts, row.at_once].filter(Boolean).flatMap((fact) => [fact, made("br")]), ...state, row.where),
   );
   if (!row.takes_prompt && !isChoice(row) && row.state !== "download") return label;
   const says = row.takes_prompt ? ["Prompt: ", made("span", { class: "es-told-now" }, "its own wording")] : [made("span", { class: "es-told-now" })];
@@ -140,8 +140,8 @@ const grouped = (rows) => {
           { title: row.name },
           made("input", { type: "checkbox", value: row.name, "aria-disabled": "true", "aria-describedby": id }),
           made("b", {}, row.label),
-          row.facts && " ",
-          row.facts && made("span", {}, row.facts),
+          " ",
+          made("span", {}, [row.facts, row.at_once].filter(Boolean).join(" · ")),
         ),
       ),
       made("p", { id }, reason ?? "", fix && made("br"), ...(fix ? [" → ", ...linked(fix)] : [])),
