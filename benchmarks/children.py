@@ -31,20 +31,20 @@ print("ready", flush=True)
 """
 
 
-def main(rounds: int = 3, names: tuple[str, ...] = STARTED) -> None:
-    """Print how long children take to be ready, beside bare scripts, and what their start is made of.
+def main(rounds: int = 3, names: tuple[str, ...] = ()) -> bool:
+    """Print how long children take to be ready beside bare scripts, and what of it is imports; whether they are in bounds.
 
     Args:
         rounds: timed turns of each, after one that warms the disk's cache.
-        names: cases of the tests.
+        names: cases of the tests; ``STARTED`` if empty.
     """
     from runners.isolation.spawner import Spawner
     from runners.process import ProcessWorker
     from runners.settings import read_settings
     from tests.subjects import CASES
 
-    rows = []
-    for name in names:
+    rows, kept = [], True
+    for name in names or STARTED:
         case = CASES[name]
         assert case.build is not None
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
@@ -73,6 +73,7 @@ def main(rounds: int = 3, names: tuple[str, ...] = STARTED) -> None:
                     imports.append(import_seconds)
                     child.append(child_seconds)
             ratio = median(mine / theirs for mine, theirs in zip(child, bare, strict=True))
+            kept = kept and ratio <= TARGET
             rows.append((name, seconds(imports), seconds(bare), seconds(child), f"{ratio:.2f}"))
     show(
         "From the start of a process to a loaded model",
@@ -80,6 +81,7 @@ def main(rounds: int = 3, names: tuple[str, ...] = STARTED) -> None:
         rows,
         note=f"target: at most {TARGET:.2f}; a bare script imports the class, loads the folder and its extractor",
     )
+    return kept
 
 
 def _bare_script(folder: Path) -> str:

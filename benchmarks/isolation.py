@@ -29,6 +29,7 @@ TARGET = 0.05
 LANGUAGE = "en"
 PLAIN = "the library, called plainly"
 INSIDE = "Earshot, inside this process"
+CHILD = "Earshot, in a child process"
 
 
 def transformers_pipeline(folder: Path, clip: Clip, *, falls_back: bool) -> Callable[[], Any]:
@@ -82,8 +83,8 @@ def earshot_call(pool: Pool, name: str, clip: Clip) -> Callable[[], Any]:
     return call
 
 
-def main(folder: Path | None = None, clip_path: Path | None = None, rounds: int = 5) -> None:
-    """Print a table for each of ``whisper`` and ``faster-whisper``, and for each clip.
+def main(folder: Path | None = None, clip_path: Path | None = None, rounds: int = 5) -> bool | None:
+    """Print a table for each of ``whisper`` and ``faster-whisper``, and for each clip; whether the child keeps its bound.
 
     Args:
         folder: a transformers Whisper folder; ``EARSHOT_TEST_WEIGHTS/whisper-digits`` if None.
@@ -93,10 +94,11 @@ def main(folder: Path | None = None, clip_path: Path | None = None, rounds: int 
     weights = os.environ.get("EARSHOT_TEST_WEIGHTS")
     if not weights and (folder is None or clip_path is None):
         print("\nIsolation: skipped; name a Whisper folder with --whisper and a clip with --clip, or set EARSHOT_TEST_WEIGHTS")
-        return
+        return None
     folder = folder or Path(str(weights)) / "whisper-digits"
     digits = Path(str(weights)) / "digits-test"
     paths = [clip_path] if clip_path else [digits / "fsdd-george-7digits.wav", digits / "fsdd-all-60digits-long.wav"]
+    kept = True
     with tempfile.TemporaryDirectory() as cache, contextlib.ExitStack() as stack:
         settings = read_settings(device="cpu", dtype="float32", downloads=False, cache_folder=cache)
         os.environ["EARSHOT_CACHE_FOLDER"] = cache
@@ -114,11 +116,13 @@ def main(folder: Path | None = None, clip_path: Path | None = None, rounds: int 
                 else:
                     calls[PLAIN] = plain_faster_whisper(next(Path(cache).glob("ctranslate2/*")), clip)
                 calls[INSIDE] = earshot_call(inline, f"{family}:{folder}", clip)
-                calls["Earshot, in a child process"] = ours
-                _compare(f"{family}, {clip.seconds:.0f} s of digits, warm, wall-clock around the call", calls, rounds)
+                calls[CHILD] = ours
+                title = f"{family}, {clip.seconds:.0f} s of digits, warm, wall-clock around the call"
+                kept = _compare(title, calls, rounds) and kept
+    return kept
 
 
-def _compare(title: str, calls: dict[str, Callable[[], Any]], rounds: int) -> None:
+def _compare(title: str, calls: dict[str, Callable[[], Any]], rounds: int) -> bool:
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 1):
         for name, call in calls.items():
@@ -137,3 +141,4 @@ def _compare(title: str, calls: dict[str, Callable[[], Any]], rounds: int) -> No
         rows,
         note=f"target: / inside at most {1 + TARGET:.2f} for the child",
     )
+    return medians[CHILD] / medians[INSIDE] <= 1 + TARGET

@@ -55,8 +55,11 @@ class _Turned:
     usage: Usage
 
 
-def main(size: str = "tiny", rounds: int = 5) -> None:
-    """Print what is measured at one of ``SIZES``, in ``rounds`` timed turns of each after one that warms everything up."""
+def main(size: str = "tiny", rounds: int = 5) -> bool | None:
+    """Print what is measured at one of ``SIZES``, in ``rounds`` timed turns of each after one that warms everything up.
+
+    Returns whether the bounds are kept; None at the smallest size, of which nothing but bookkeeping is seen.
+    """
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"  # read when the library is imported, here and in children
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / f"phi4-{size}"
@@ -64,7 +67,8 @@ def main(size: str = "tiny", rounds: int = 5) -> None:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
             child.submit(build, folder, SIZES[size], [PLAIN_PROMPT, SYSTEM, QUESTION.text, FOLLOW_UP.text]).result()
         _memory(folder, size)
-        _inside(folder, size, rounds)
+        kept = _inside(folder, size, rounds)
+    return None if size == "tiny" else kept
 
 
 def sound(clip_seconds: float) -> Clip:
@@ -131,7 +135,7 @@ def _memory(folder: Path, size: str) -> None:
     )
 
 
-def _inside(folder: Path, size: str, rounds: int) -> None:
+def _inside(folder: Path, size: str, rounds: int) -> bool:
     """What is timed in this process, where nothing but the runner stands around the network."""
     import torch
 
@@ -149,11 +153,12 @@ def _inside(folder: Path, size: str, rounds: int) -> None:
         [(part, f"{count / 1e6:.1f} M") for part, count in [*counts.items(), ("together", sum(counts.values()))]],
         note="an adapter that is merged counts as none of its own",
     )
-    _follow_ups(runner, title, rounds)
-    _transcription(runner, folder, title, rounds)
+    kept = _follow_ups(runner, title, rounds)
+    kept = _transcription(runner, folder, title, rounds) and kept
     _decoding(runner, folder, title, rounds)
     _prefill(runner, title, placement, (30, 300, 1800) if device != "cpu" or size == "tiny" else (30, 300))
     runner.unload()
+    return kept
 
 
 def _network(runner: Any) -> Any:
@@ -173,7 +178,7 @@ def _turn(runner: Any, clip: Clip | None, turns: Sequence[Turn], conversation: s
             return _Turned(text, first_seconds, time.perf_counter() - started, end.value)
 
 
-def _follow_ups(runner: Any, title: str, rounds: int) -> None:
+def _follow_ups(runner: Any, title: str, rounds: int) -> bool:
     clip = sound(30)
     opening: list[float] = []
     reused: list[float] = []
@@ -201,9 +206,10 @@ def _follow_ups(runner: Any, title: str, rounds: int) -> None:
         ],
         note=f"target at 0.3 B and above: {FOLLOW_UP_TARGET} times; both ways said {'the same' if same else 'NOT THE SAME'}",
     )
+    return same and median(resent) >= FOLLOW_UP_TARGET * median(reused)
 
 
-def _transcription(runner: Any, folder: Path, title: str, rounds: int) -> None:
+def _transcription(runner: Any, folder: Path, title: str, rounds: int) -> bool:
     """The runner's whole call against ``generate`` alone on the same network, prompt and number of tokens."""
     clip, network = sound(TRANSCRIBED_SECONDS), _network(runner)
     forwards = _Forwards(network.model)
@@ -230,6 +236,7 @@ def _transcription(runner: Any, folder: Path, title: str, rounds: int) -> None:
         ],
         note=f"target: at most {1 + TRANSCRIPTION_TARGET:.2f}; the first {common} of {len(words)} words are the same",
     )
+    return median(ours) <= (1 + TRANSCRIPTION_TARGET) * median(theirs)
 
 
 class _Forwards:

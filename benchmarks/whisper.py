@@ -66,10 +66,10 @@ class System:
     text: str = ""
 
 
-def main(weights: Path | None = None, clip: Clip | None = None, rounds: int = 3, only: str = "") -> int:
+def main(weights: Path | None = None, clip: Clip | None = None, rounds: int = 3, only: str = "") -> bool | None:
     """Print a table for each task, of the systems with ``only`` in their names.
 
-    Returns 1 where a bound is not kept, 0 else, also where there is nothing to measure with.
+    Returns whether the bounds are kept, None where there is nothing to measure with.
     """
     named = os.environ.get("EARSHOT_TEST_WEIGHTS")
     tasks = [] if clip is None else [(f"{clip.seconds:.0f} s of {clip.source}", [clip])]
@@ -80,7 +80,7 @@ def main(weights: Path | None = None, clip: Clip | None = None, rounds: int = 3,
         tasks = [(f"{len(short)} short clips of spoken digits", short), ("five minutes of them joined", [_joined(short)])]
     if weights is None or not tasks:
         print("\nwhisper: skipped, it needs a Whisper folder and a clip with its text (--weights, --clip, --reference)")
-        return 0
+        return None
     import torch
 
     torch.set_num_threads(1)
@@ -90,7 +90,7 @@ def main(weights: Path | None = None, clip: Clip | None = None, rounds: int = 3,
         for system in systems:  # what is made on first use is made now
             system.hear(_head(tasks[-1][1][0]))
         kept = [_measure(task, clips, systems, rounds) for task, clips in tasks]
-    return 0 if all(kept) else 1
+    return all(kept)
 
 
 def _measure(task: str, clips: list[Clip], systems: list[System], rounds: int) -> bool:
@@ -299,4 +299,4 @@ if __name__ == "__main__":
             parser.error("--clip needs --reference, a file with its true text")
         text = asked.reference.read_text(encoding="utf-8")
         own = decode(asked.clip, max_seconds=3600, max_bytes=1_000_000_000, reference=text)
-    sys.exit(main(asked.weights, own, asked.rounds, asked.only))
+    sys.exit(main(asked.weights, own, asked.rounds, asked.only) is False)
