@@ -28,6 +28,8 @@ from runners.base import Clip, Contender, RunnerError
 from runners.catalogue.presets import estimate
 from runners.events import Event
 from runners.here.availability import availability
+from runners.hub.cache import cache_folder
+from runners.hub.downloadable import disk_free_bytes
 from runners.pool import Pool
 from runners.settings import Settings
 from runners.terminal import PipeClosed, plain, results
@@ -123,7 +125,8 @@ def _run(wanted: Asked, out: TextIO) -> int:
 
 def _say_outlay(pool: Pool, settings: Settings, contenders: Sequence[Contender], say: Callable[[str], None]) -> None:
     room = pool.room()
-    said = outlay.line(estimate([(each.spec, availability(each.spec, room, settings)) for each in contenders]))
+    offers = [(each.spec, availability(each.spec, room, settings)) for each in contenders]
+    said = outlay.line(estimate(offers, disk_free_bytes(cache_folder())))
     if said is not None:
         say(said)
 

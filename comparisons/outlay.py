@@ -1,5 +1,5 @@
-"""What a comparison takes before it begins: downloads and memory, in a line. The page's own line beside its button adds the
-same figures, in the browser, at each tick."""
+"""What a comparison takes before it begins: downloads and memory, in a line. The page's own line beside its button says the
+same of the same figures, in the browser, at each tick (``ui/assets/selection.js``)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def line(takes: Estimate) -> str | None:
         said = f"Downloads {unknown}, of unknown size"
     else:
         return None
+    if takes.disk_free_bytes is not None and not takes.fits_disk:
+        said += f", more than the {figures.bytes_(takes.disk_free_bytes)} free on the disk: free some, or choose fewer"
     if takes.memory_bytes is not None:
-        said += f"; needs {figures.bytes_(takes.memory_bytes)} of memory ({takes.memory_name})"
+        least = "at least " if takes.unknown_needs else ""
+        said += f"; needs {least}{figures.bytes_(takes.memory_bytes)} of memory ({takes.memory_name})"
+    elif takes.unknown_needs:
+        said += "; needs an unknown amount of memory"
     return f"{said}."

@@ -102,7 +102,9 @@ def test_what_has_to_be_downloaded_is_said_before_it_is(folder: Path, tmp_path: 
     code, out, err = command(folder, *clips, "--runners", runners, "--format", "json", **online, HF_HOME=str(tmp_path))
     assert code == 0
     first, *rest = err.splitlines()
-    assert re.fullmatch(r"Downloads 378 MB; needs \d.* of memory \(ctc\)\.", first), err  # one model, in two precisions
+    assert re.fullmatch(r"Downloads 378 MB; needs at least \d.* of memory \(ctc\)\.", first), (
+        err
+    )  # one model, in two precisions
     assert not any(line.startswith("Downloads") for line in rest)
     assert len(out.splitlines()) == len(clips)
 

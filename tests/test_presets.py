@@ -79,11 +79,25 @@ def test_a_model_in_two_precisions_is_downloaded_once() -> None:
     assert estimate(chosen).download_bytes == 2 * GB
 
 
+def test_a_need_that_is_not_known_is_told_and_a_servers_is_nobodys() -> None:
+    served = replace(spec_for("whisper"), is_default=False, server=Server("lab", "http://x/v1"))
+    unknown = Availability("available", placement=Placement())
+    found = estimate([(spec_for("moonshine"), HERE), (spec_for("pocketsphinx"), unknown), (served, unknown)])
+    assert (found.memory_bytes, found.unknown_needs) == (2 * GB, ("pocketsphinx",))
+
+
+def test_downloads_fit_the_disk_together_or_not() -> None:
+    chosen = [(spec_for(name), TO_FETCH) for name in ("whisper", "ctc")]
+    assert estimate(chosen, 2 * GB).fits_disk
+    assert not estimate(chosen, 2 * GB - 1).fits_disk
+    assert estimate(chosen).fits_disk  # nobody knows
+
+
 def test_an_estimate_says_what_it_does_not_know() -> None:
     unknown = Availability("download", placement=Placement())
     mine = spec_for("whisper:someone/theirs")
     found = estimate([(mine, unknown), (spec_for("ctc"), SKIPPED)])
-    assert found.unknown_downloads == (mine.name,)
+    assert found.unknown_downloads == found.unknown_needs == (mine.name,)
     assert (found.download_bytes, found.memory_bytes, found.memory_name) == (0, None, None)
     nothing: list[tuple[RunnerSpec, Availability]] = []
     assert estimate(nothing).memory_bytes is None

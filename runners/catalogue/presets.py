@@ -71,6 +71,15 @@ class Estimate:
     """Of the one that needs most, for one has a device at a time; None if that is known of none."""
     memory_name: str | None
     """Which one that is."""
+    unknown_needs: tuple[str, ...] = ()
+    """Systems of this machine of which it is not known how much memory they need."""
+    disk_free_bytes: int | None = None
+    """Room on the disk that takes the downloads; None if unknown."""
+
+    @property
+    def fits_disk(self) -> bool:
+        """False if the disk has no room for the downloads together, as far as sizes are known."""
+        return self.disk_free_bytes is None or self.download_bytes <= self.disk_free_bytes
 
 
 def presets(offers: Sequence[Offer], settings: Settings) -> tuple[Preset, ...]:
@@ -84,14 +93,23 @@ def presets(offers: Sequence[Offer], settings: Settings) -> tuple[Preset, ...]:
     return own + tuple(preset for preset in _built_in(offers) if preset.name not in taken)
 
 
-def estimate(chosen: Sequence[Offer]) -> Estimate:
-    """What a selection takes. A model that is chosen twice, in two precisions, is downloaded once."""
+def estimate(chosen: Sequence[Offer], disk_free_bytes: int | None = None) -> Estimate:
+    """What a selection takes. A model that is chosen twice, in two precisions, is downloaded once.
+
+    Args:
+        disk_free_bytes: room on the disk that takes the downloads.
+    """
     downloads: dict[tuple[str | None, str | None], tuple[str, int | None]] = {}
     needs: list[tuple[int, str]] = []
+    unknown_needs: list[str] = []
     for spec, found in chosen:
         if found.state == "download":
             downloads.setdefault((spec.model, spec.revision), (spec.name, found.download_bytes))
-        if found.ok and spec.server is None and found.placement.need_bytes is not None:
+        if not found.ok or spec.server is not None:
+            continue
+        if found.placement.need_bytes is None:
+            unknown_needs.append(spec.name)
+        else:
             needs.append((found.placement.need_bytes, spec.name))
     largest = max(needs, default=None)
     return Estimate(
@@ -99,6 +117,8 @@ def estimate(chosen: Sequence[Offer]) -> Estimate:
         unknown_downloads=tuple(name for name, size in downloads.values() if size is None),
         memory_bytes=largest[0] if largest else None,
         memory_name=largest[1] if largest else None,
+        unknown_needs=tuple(unknown_needs),
+        disk_free_bytes=disk_free_bytes,
     )
 
 
