@@ -30,7 +30,9 @@ def test_a_row_says_what_the_command_line_says_of_a_system() -> None:
     assert row["facts"] == "1.6 B · 4 languages · MIT"
     assert row["at_once"] is None
     assert row["where"] == "download 3.1 GB"
-    assert row["is_open"] is True
+    assert (row["licence"], row["license_is_open"]) == ("MIT", True)
+    assert picker.row(spec(license="LicenseRef-NVIDIA-Open-Model"), found)["licence"] == "NVIDIA Open Model licence"
+    assert picker.row(spec(), found)["licence"] is None
     assert (
         picker.row(spec(parameters=27_000_000, languages=("de", "en")), Availability("available"))["facts"] == "27 M · de, en"
     )
@@ -86,9 +88,9 @@ def test_a_card_words_its_precisions_and_names_devices_where_there_are_several()
 
 def test_rows_and_presets_travel_as_json() -> None:
     offers = [(each, Availability("available")) for each in offered(Settings())]
-    value = picker.value(offers, [Preset("Small", "Little ones.", ("a",))], None)
+    value = picker.value(offers, [Preset("Small", "Little ones.", ("a",))], None, free_bytes=7)
     assert json.loads(json.dumps(value)) == value
-    assert value["chosen"] is None
+    assert (value["chosen"], value["free_bytes"]) == (None, 7)
     assert value["presets"] == [{"name": "Small", "says": "Little ones.", "names": ["a"]}]
     names = [row["name"] for row in value["rows"]]
     assert len(names) == len(set(names)) > 20

@@ -93,7 +93,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
             )
         truth = reference_field()
     offers = desk.offers()
-    cards = contender_cards(picker.value(offers, desk.presets(offers), first_choice(desk), desk.ways(offers), first=True))
+    cards = contender_cards(picker.now(desk, offers, first_choice(desk), first=True))
     with (
         gr.Accordion("Add a model", open=False, visible=settings.visitors_add_models, elem_id="es-more"),
         gr.Row(elem_id="es-add"),
@@ -128,7 +128,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     def refresh_cards(names: tuple[str, ...]) -> Update:
         """What the cards say now; what is ticked stays ticked."""
         offers = desk.offers(names)
-        return {cards: picker.value(offers, desk.presets(offers), None, desk.ways(offers)), absent: views.absent(offers)}
+        return {cards: picker.now(desk, offers, None), absent: views.absent(offers)}
 
     def look(path: str | None, text: str, filled: Filled | None, last: Seen | None, request: gr.Request) -> Update:
         done = last if last is not None and last.comparison.finished else None
@@ -189,7 +189,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         return {
             added: names,
             model: "",
-            cards: picker.value(offers, desk.presets(offers), chosen, desk.ways(offers)),
+            cards: picker.now(desk, offers, chosen),
             absent: views.absent(offers),
             status: f"{names[-1]}: " + ("added" if found.ok else f"{found.reason} {found.fix or ''}"),
         }
@@ -381,7 +381,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
             metric: "" if shown_large == comparison.metric else comparison.metric,
             terms: ", ".join(comparison.key_terms),
             added: names,
-            cards: picker.value(offers, desk.presets(offers), ticked, desk.ways(offers)),
+            cards: picker.now(desk, offers, ticked),
             absent: views.absent(offers),
             status: " ".join([f"Opened: {views.progress(comparison)}.", *remarks]),
         }

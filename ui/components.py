@@ -63,7 +63,7 @@ def selection_line() -> gr.HTML:
         None,
         html_template='<p class="es-selection"><span role="status"></span> '
         '<button type="button" class="es-link">Clear</button></p>',
-        js_on_load=script("picker.store.js", "selection.js"),
+        js_on_load=script("prompts.store.js", "picker.store.js", "selection.js"),
         apply_default_css=False,
         elem_id="es-selection",
         elem_classes="es-status",

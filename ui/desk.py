@@ -41,6 +41,8 @@ from runners.events import Event, Finished
 from runners.here import availability
 from runners.here.machine import Machine
 from runners.here.ways import Way, ways
+from runners.hub import cache
+from runners.hub.downloadable import disk_free_bytes
 from runners.pool import Child
 from runners.prompts import Templates
 from runners.settings import Settings
@@ -109,6 +111,10 @@ class Desk:
         here = self._pool.room()
         found = {spec.name: ways(spec, judged, here, self.settings) for spec, judged in offers}
         return {name: each for name, each in found.items() if each}
+
+    def free_bytes(self) -> int | None:
+        """Room on the disk that takes downloads; None if unknown."""
+        return disk_free_bytes(cache.cache_folder())
 
     def chat_offers(
         self, added: Sequence[str] = (), clip_seconds: float | None = None

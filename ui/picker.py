@@ -9,13 +9,13 @@ from typing import Any
 
 from comparisons import figures
 from runners.base import Availability, RunnerSpec
-from runners.catalogue.licenses import is_open
 from runners.catalogue.listing import at_once
 from runners.catalogue.presets import Offer, Preset
 from runners.here.availability import as_plain
 from runners.here.places import NAMES
 from runners.here.ways import Way
 from ui import views
+from ui.desk import Desk
 
 
 def value(
@@ -24,6 +24,7 @@ def value(
     chosen: Iterable[str] | None,
     ways: Mapping[str, Sequence[Way]] = MappingProxyType({}),
     *,
+    free_bytes: int | None = None,
     first: bool = False,
 ) -> dict[str, Any]:
     """The value of ``ui.components.contender_cards``.
@@ -31,14 +32,21 @@ def value(
     Args:
         chosen: names of contenders to tick; None leaves the ticks as they are.
         ways: by a system's name, the ways in which it can run here; none for one that has but one.
+        free_bytes: room on the disk that takes downloads; None if unknown.
         first: what this browser remembers of an earlier visit is ticked instead, where it can run.
     """
     return {
         "rows": [row(spec, found, ways.get(spec.name, ())) for spec, found in offers],
         "presets": [{**asdict(preset), "names": list(preset.names)} for preset in presets],
+        "free_bytes": free_bytes,
         "chosen": None if chosen is None else list(chosen),
         "first": first,
     }
+
+
+def now(desk: Desk, offers: Sequence[Offer], chosen: Iterable[str] | None, *, first: bool = False) -> dict[str, Any]:
+    """The value for these systems, with what the desk offers of them at this moment."""
+    return value(offers, desk.presets(offers), chosen, desk.ways(offers), free_bytes=desk.free_bytes(), first=first)
 
 
 def row(spec: RunnerSpec, found: Availability, ways: Sequence[Way] = ()) -> dict[str, Any]:
@@ -48,7 +56,7 @@ def row(spec: RunnerSpec, found: Availability, ways: Sequence[Way] = ()) -> dict
         "facts": views.facts(spec),
         "at_once": at_once(spec),
         "where": views.where(spec, found),
-        "is_open": is_open(spec.license) is True,
+        "licence": views.licence(spec.license) if spec.license else None,
         "ways": [_way(way, has_devices=any(each.device is not None for each in ways)) for way in ways],
     }
 

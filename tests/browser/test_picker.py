@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,10 +11,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from comparisons import figures
+from comparisons import outlay
 from runners.base import Availability, Placement
 from runners.catalogue.names import offered
-from runners.catalogue.presets import estimate
+from runners.catalogue.presets import MOST, SMALL_PARAMETERS, Estimate, estimate
 from runners.settings import Settings
 from tests.browser.conftest import HOSTILE
 from tests.serving import Served, serving
@@ -28,13 +30,20 @@ ASKED = {
     "TRANSFORMERS_OFFLINE": "0",
     "HF_ENDPOINT": "http://127.0.0.1:9",
 }
+SERVERS = """
+[servers.lab]
+base_url = "http://127.0.0.1:9/v1"
+models = [{model = "heard"}, {model = "streams", word_times = false}, {model = "asked", route = "chat", license = "MIT"}]
+"""
+FREE = "free => Object.defineProperty(earshotShelf, 'free', { get: () => free, set: () => {} })"
+"""Lets the page believe in a disk with so much room, whatever the server tells it."""
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The whole catalogue, none of it downloaded; what downloads would ask is never reached."""
+    """The whole catalogue, none of it downloaded, and models of a server; what downloads would ask is never reached."""
     folder = tmp_path_factory.mktemp("picker")
-    with serving(folder, **ASKED, HF_HOME=str(folder / "hub")) as app:
+    with serving(folder, settings=SERVERS, **ASKED, HF_HOME=str(folder / "hub")) as app:
         yield app
 
 
@@ -94,11 +103,19 @@ def test_a_search_without_a_find_says_so_and_leads_back(visit: Visit) -> None:
 
 FILTERS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "Here now": lambda row: row["state"] == "available",
-    "Open licence": lambda row: row["is_open"],
-    "Streaming": lambda row: row["is_streaming"],
+    "Made for streaming": lambda row: row["is_streaming"],
     "Chat": lambda row: row["can_chat"],
     "Word times": lambda row: row["has_word_times"],
 }
+
+
+def all_shown(page: Page) -> set[str]:
+    """Names of the systems that match, after "show all"."""
+    everything = page.get_by_role("button", name="Show all")
+    if everything.count():
+        everything.click()
+        expect(everything).to_have_count(0)
+    return shown(page)
 
 
 def test_each_filter_leaves_what_it_says(visit: Visit) -> None:
@@ -109,26 +126,74 @@ def test_each_filter_leaves_what_it_says(visit: Visit) -> None:
         button.click()
         expect(button).to_have_attribute("aria-pressed", "true")
         expect(page.locator(".es-found")).to_contain_text(f"{len(wanted)} of")
-        everything = page.get_by_role("button", name="Show all")
-        if everything.count():
-            everything.click()
-            expect(everything).to_have_count(0)
-        assert shown(page) == wanted, name
+        assert all_shown(page) == wanted, name
         button.click()
         expect(page.locator(".es-found")).to_be_hidden()
 
 
-def test_size_and_language_narrow_each_other(visit: Visit) -> None:
+def test_what_is_streamed_by_a_server_is_found_beside_what_was_made_for_it(visit: Visit) -> None:
     page = visit()
+    page.get_by_role("button", name="Made for streaming").click()
+    names = all_shown(page)
+    assert {"nemotron", "openai:streams@lab", "openai:asked@lab"} <= names
+    assert "openai:heard@lab" not in names
+
+
+def test_a_licence_is_chosen_as_the_cards_name_it(visit: Visit) -> None:
+    page = visit()
+    licence = page.get_by_label("Licence", exact=True)
+    everything = rows(page)
+    for choice, fits in {
+        "Open licences": lambda row: row["license_is_open"] is True,
+        "MIT": lambda row: row["license"] == "MIT",
+        "NVIDIA Open Model licence": lambda row: row["license"] == "LicenseRef-NVIDIA-Open-Model",
+        "Licence not named": lambda row: row["license"] is None,
+    }.items():
+        licence.select_option(label=choice)
+        wanted = {name for name, row in everything.items() if fits(row)}
+        assert wanted
+        expect(page.locator(".es-found [role=status]")).to_have_text(f"{len(wanted)} of {len(everything)} systems match")
+        assert all_shown(page) == wanted, choice
+        assert all(choice in row["facts"] for name, row in everything.items() if name in wanted and row["license"]) or (
+            choice == "Open licences"
+        )
+    groups = licence.locator("optgroup").evaluate_all("groups => groups.map(each => [...each.children].map(one => one.label))")
+    assert [("MIT" in group, "NVIDIA Open Model licence" in group) for group in groups] == [(True, False), (False, True)]
+    page.get_by_role("button", name="Clear filters").click()
+    expect(licence).to_have_value("")
+
+
+def test_size_and_language_narrow_each_other_and_hide_nothing_that_names_neither(visit: Visit) -> None:
+    page = visit()
+    everything = rows(page)
     page.get_by_label("Understands the language").select_option("ja")
-    page.get_by_label("Size").select_option("1e8")
-    names = {
-        name
-        for name, row in rows(page).items()
-        if "ja" in (row["languages"] or ()) and row["parameters"] is not None and row["parameters"] <= 1e8
-    }
-    expect(page.locator(".es-found")).to_contain_text(f"{len(names)} of")
-    assert shown(page) == names
+    speaks = {name for name, row in everything.items() if "ja" in (row["languages"] or ())}
+    silent = {name for name, row in everything.items() if row["languages"] is None}
+    assert {"gemma", "openai:heard@lab"} <= silent
+    found = page.locator(".es-found [role=status]")
+    expect(found).to_have_text(
+        f"{len(speaks)} of {len(everything)} systems match · {len(silent)} more do not name their languages"
+    )
+    assert all_shown(page) == speaks | silent
+    unnamed = page.get_by_role("group", name="Languages not named")
+    assert set(unnamed.locator("label > input[value]").evaluate_all("boxes => boxes.map(box => box.value)")) == silent
+    page.get_by_label("Size", exact=True).select_option("1e8")
+    small = {name for name in speaks if (everything[name]["parameters"] or 1e9) <= 1e8}
+    unsure = {name for name in silent if (everything[name]["parameters"] or 0) <= 1e8}
+    assert "gemma" not in unsure  # it names its size
+    expect(found).to_have_text(
+        f"{len(small)} of {len(everything)} systems match · {len(unsure)} more do not name their languages or size"
+    )
+    assert shown(page) == small | unsure
+    page.get_by_label("Understands the language").select_option("")
+    expect(page.get_by_role("group", name="Size not named").locator('input[value="pocketsphinx"]')).to_be_visible()
+
+
+PRESETS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "Best small": lambda row: row["parameters"] < SMALL_PARAMETERS,
+    "Best open": lambda row: row["license_is_open"],
+    "Chat about audio": lambda row: row["can_chat"],
+}
 
 
 def test_a_preset_chooses_and_a_clear_unchooses(visit: Visit) -> None:
@@ -140,11 +205,18 @@ def test_a_preset_chooses_and_a_clear_unchooses(visit: Visit) -> None:
     expect(preset).to_have_attribute("aria-pressed", "true")
     assert chosen(page) == ["moonshine", "pocketsphinx"]
     expect(page.locator("#es-selection [role=status]")).to_contain_text("2 chosen")
-    page.get_by_role("button", name="Best small").click()
-    expect(preset).to_have_attribute("aria-pressed", "false")
-    for name in chosen(page):
-        expect(card(page, name)).to_be_visible()  # out of the fold
-        expect(card(page, name)).to_be_checked()
+    for title, keeps in PRESETS.items():
+        button = page.get_by_role("button", name=title)
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        expect(preset).to_have_attribute("aria-pressed", "false")
+        everything, names = rows(page), chosen(page)
+        assert 1 < len(names) <= MOST, title
+        assert all(keeps(everything[name]) for name in names), title
+        for name in names:
+            expect(card(page, name)).to_be_visible()  # out of the fold
+            expect(card(page, name)).to_be_checked()
+        expect(page.locator("#es-selection [role=status]")).to_contain_text(f"{len(names)} chosen")
     page.locator("#es-selection").get_by_role("button", name="Clear").click()
     expect(page.locator("#es-selection [role=status]")).to_have_text("No system chosen")
     assert chosen(page) == []
@@ -169,12 +241,37 @@ def test_what_a_choice_takes_is_what_the_catalogue_says(visit: Visit) -> None:
         for name in chosen(page)
     ]
     takes = estimate(offers)
-    assert takes.memory_bytes is not None
+    assert takes.unknown_needs == ("pocketsphinx",)
     line = page.locator("#es-selection [role=status]")
-    expect(line).to_have_text(
-        f"{len(offers)} chosen · downloads {figures.bytes_(takes.download_bytes)} "
-        f"· needs {figures.bytes_(takes.memory_bytes)} of memory"
-    )
+    expect(line).to_have_text(f"{len(offers)} chosen · {on_page(takes)}")
+    search(page, "pocketsphinx")
+    card(page, "pocketsphinx").uncheck()
+    known = estimate([offer for offer in offers if offer[0].name != "pocketsphinx"])
+    expect(line).to_have_text(f"{len(offers) - 1} chosen · {on_page(known)}")
+    assert "at least" not in on_page(known)
+
+
+def on_page(takes: Estimate) -> str:
+    """The command line's words as the page has them beside its button, where it does not name the largest."""
+    words = re.sub(r"( \([^ )]+\))?\.$", "", outlay.line(takes) or "").replace("; ", " · ")
+    return words[:1].lower() + words[1:]
+
+
+def test_a_choice_that_the_disk_cannot_take_is_warned_of(visit: Visit, served: Served) -> None:
+    page = visit()
+    line = page.locator("#es-selection [role=status]")
+    assert page.evaluate("earshotShelf.free") == pytest.approx(shutil.disk_usage(served.log.parent).free, rel=0.2)
+    page.evaluate(FREE, 1_000_000_000)
+    search(page, "whisper small")
+    card(page, "whisper").check()
+    expect(line).to_contain_text("3 chosen · downloads 972 MB · needs")
+    card(page, "faster-whisper").check()
+    warned = on_page(Estimate(972_000_000 + 486_000_000, (), None, None, disk_free_bytes=1_000_000_000))
+    assert "more than" in warned
+    expect(line).to_contain_text(f"4 chosen · {warned} · needs at least")
+    expect(line.locator(".es-full")).to_have_text(warned)
+    card(page, "faster-whisper").uncheck()
+    expect(line.locator(".es-full")).to_have_count(0)
 
 
 def test_a_choice_is_remembered_and_names_that_mean_nothing_are_not(visit: Visit) -> None:
@@ -255,10 +352,15 @@ def test_nothing_serious_is_wrong_with_the_picker(visit: Visit, scheme: str, wid
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if width < 700:
-        expect(page.get_by_label("Size")).to_be_hidden()
+        expect(page.get_by_label("Size", exact=True)).to_be_hidden()
         page.get_by_role("button", name="Filters").click()
     page.get_by_role("button", name="Chat", exact=True).click()
-    expect(page.locator(".es-found")).to_contain_text("match")
+    page.get_by_label("Understands the language").select_option("de")
+    page.get_by_label("Licence", exact=True).select_option("open")
+    page.evaluate(FREE, 1)
+    page.get_by_role("button", name="Best small").click()
+    expect(page.get_by_role("group", name="Languages not named")).to_be_visible()
+    expect(page.locator(".es-full")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     found = Axe().run(page).response["violations"]
     serious = [

@@ -18,7 +18,7 @@ const boxes = () => Array.from(list.querySelectorAll("input[type=checkbox]:not([
 const picks = (system) => picked.get(system) ?? [OWN_WORDING];
 const ways = (system) => going.get(system) ?? [AUTOMATIC];
 const contender = (system, template, way = AUTOMATIC) => `${system}${way && `+${way}`}${template && `#${template}`}`;
-const need = (row, way) => (row?.ways.find(({ asked }) => asked === way) ?? row)?.need_bytes ?? 0;
+const need = (row, way) => (row.ways.find(({ asked }) => asked === way) ?? row).need_bytes;
 const canRun = (row) => row !== undefined && row.state !== "skipped";
 
 // A contender's system, way to run and template; a # or + in the name of a folder is the folder's.
@@ -62,7 +62,7 @@ const served = () => {
   const value = props.value || {};
   const isNew = value.rows !== undefined;
   if (isNew) {
-    shelf.serve(value.rows, value.presets);
+    shelf.serve(value.rows, value.presets, value.free_bytes);
     finder.serve();
   }
   if (Array.isArray(value.chosen) && (isNew || JSON.stringify(value.chosen) !== JSON.stringify(shelf.chosen))) {
@@ -88,7 +88,10 @@ const tell = (byPerson) => {
     return ways(system).flatMap((way) => told.map((template) => contender(system, template, way)));
   });
   props.value = { chosen };
-  shelf.need = Math.max(0, ...ticked.flatMap((system) => ways(system).map((way) => need(shelf.get(system), way))));
+  const local = ticked.map(shelf.get).filter((row) => row && !row.server);
+  const needs = local.flatMap((row) => ways(row.name).map((way) => need(row, way)));
+  shelf.need = Math.max(0, ...needs.filter((bytes) => bytes !== null));
+  shelf.isNeedWhole = !needs.includes(null);
   shelf.choose(ticked, chosen, byPerson);
 };
 
@@ -121,14 +124,14 @@ const linked = (text) =>
 
 // Systems that cannot run for the same reason with the same fix share a card; a fix that names the family is the same as
 // another's that names its own.
-const grouped = (rows) => {
+const grouped = (rows, from = 0) => {
   const groups = new Map();
   for (const row of rows) {
     const why = JSON.stringify([row.reason, row.fix?.replace(`${row.family}:FOLDER`, "FAMILY:FOLDER")]);
     groups.set(why, [...(groups.get(why) ?? []), row]);
   }
   return Array.from(groups, ([why, cards], place) => {
-    const id = `es-not-${place}`;
+    const id = `es-not-${from + place}`;
     const [reason, ofAny] = JSON.parse(why);
     const fix = cards.every((row) => row.fix === cards[0].fix) ? cards[0].fix : ofAny;
     return made(
@@ -151,24 +154,45 @@ const grouped = (rows) => {
 
 const showAll = (count) => made("button", { type: "button", class: "es-link es-show-all" }, `Show all ${count}`);
 
+const isFirst = (row) => ticked.includes(row.name);
+const inOrder = (rows) => [...rows.filter(isFirst), ...rows.filter((row) => !isFirst(row))];
+
+// What a search or filters leave; last, below a line, what does not say the languages or the size that were asked for.
+const matching = () => {
+  const rows = shelf.rows.filter(finder.fits);
+  const sure = rows.filter((row) => !finder.unnamed(row).length);
+  const unsure = rows.filter((row) => finder.unnamed(row).length);
+  const what = [...new Set(unsure.flatMap(finder.unnamed))].join(" or ");
+  finder.say(sure.length, unsure.length, what);
+  if (!rows.length) {
+    const again = made("button", { type: "button", class: "es-link", "data-clear": "filters" }, "Clear filters");
+    return [made("p", { class: "es-none" }, "No system matches. ", again)];
+  }
+  let room = isWhole ? Infinity : most();
+  let place = 0; // in the list, for ids
+  const cards = (some) => {
+    const runs = inOrder(some.filter(canRun)).slice(0, room);
+    room -= runs.length;
+    const off = some.filter((row) => !canRun(row)).slice(0, room);
+    room -= off.length;
+    place += some.length;
+    return [...runs.map((row, at) => able(row, place + at)), ...grouped(off, place)];
+  };
+  const shown = cards(sure);
+  const others = cards(unsure);
+  if (others.length) {
+    const says = `${what[0].toUpperCase()}${what.slice(1)} not named`;
+    shown.push(made("div", { class: "es-unnamed", role: "group", "aria-label": says }, made("p", {}, says), made("div", { class: "es-pick" }, ...others)));
+  }
+  return !isWhole && rows.length > most() ? [...shown, showAll(rows.length)] : shown;
+};
+
 // What stands in the list: chosen ones first, then what runs here, what needs a download, and what cannot run.
 const sections = () => {
-  const rows = finder.active ? shelf.rows.filter(finder.matches) : shelf.rows;
-  const isFirst = (row) => ticked.includes(row.name);
-  const runs = rows.filter(canRun);
-  const firsts = [...runs.filter(isFirst), ...runs.filter((row) => !isFirst(row))];
-  const off = rows.filter((row) => !canRun(row));
-  finder.say(rows.length);
-  if (finder.active) {
-    if (!rows.length) {
-      const again = made("button", { type: "button", class: "es-link", "data-clear": "filters" }, "Clear filters");
-      return [made("p", { class: "es-none" }, "No system matches. ", again)];
-    }
-    const room = isWhole ? Infinity : most();
-    const left = Math.max(0, room - firsts.length);
-    const shown = [...firsts.slice(0, room).map(able), ...grouped(off.slice(0, left))];
-    return rows.length > room ? [...shown, showAll(rows.length)] : shown;
-  }
+  if (finder.active) return matching();
+  finder.say(shelf.rows.length, 0);
+  const firsts = inOrder(shelf.rows.filter(canRun));
+  const off = shelf.rows.filter((row) => !canRun(row));
   const isFolded = (row) => row.state === "download" && !isFirst(row);
   const fetched = firsts.filter(isFolded);
   const folds = fetched.length > FEW;

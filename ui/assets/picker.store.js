@@ -20,11 +20,14 @@ const shelf = (window.earshotShelf ??= (() => {
     ticked: [], // names of systems
     chosen: [], // names of contenders, which say where and how they run and what they are told
     need: 0, // bytes of the largest: one runs at a time, and those before it make room
+    isNeedWhole: true, // it is known of all of them
+    free: null, // bytes on the disk that takes downloads
     get: (name) => self.rows.find((row) => row.name === name),
     systems: () => self.ticked.map(self.get).filter(Boolean),
-    serve: (rows, presets) => {
+    serve: (rows, presets, free) => {
       self.rows = Array.isArray(rows) ? rows : [];
       self.presets = Array.isArray(presets) ? presets : [];
+      self.free = free ?? null;
     },
     choose: (ticked, chosen, byPerson) => {
       self.ticked = ticked;
