@@ -7,11 +7,12 @@ report       one HTML file that travels, sound inside         records      the s
 reading      that JSON, a comparison again                    made_with    the machine and the versions behind it
 table        the same as text, for a terminal                 remarks      what is said beside figures
 exports      every form of file, in one table                 sheets       CSV, a frame, the summary, Markdown
+cells        what may stand in a spreadsheet's cell
 cues         captions of a transcript: SubRip, WebVTT         sound        a clip as a small MP3
 colours      of page and report, light and dark
 pictures     the same, drawn (svg makes them fit any page)    figures      how figures are written
 links        read-only addresses of what is kept              anonymous    a comparison without its systems' names
-__main__     the command line (bar: its progress; outlay: what it downloads, said first)
+__main__     the command line (arguments: what is asked; bar: its progress; outlay: what it downloads, said first)
 
 history/     finished comparisons kept: listed, searched, opened again, deleted, laid side by side
 reviews/     people judge what is kept, blind: tasks, ballots, what came of them

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -136,3 +137,18 @@ def test_importing_the_app_loads_nothing_heavy() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+MAPS = [
+    path
+    for layer in LAYERS[:-1]
+    for path in sorted((ROOT / layer).rglob("__init__.py"))
+    if path.read_text("utf-8").count("\n") > 1
+]
+
+
+@pytest.mark.parametrize("package", MAPS, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def test_a_map_names_all_that_lives_there(package: Path) -> None:
+    rooms = [path.stem for path in package.parent.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
+    words = set(re.findall(r"\w+", package.read_text("utf-8")))
+    assert sorted(set(rooms) - words - {"__init__", "__main__"}) == []

@@ -12,7 +12,8 @@ chat_template a checkpoint's own template, with people's words as plain tokens
 temperatures  a text that loops or is improbable, written again hotter
 hearing       a loaded network that hears and talks
 answer_length how many tokens an answer may have
-tokens        tokens and their text, half characters and control tokens included
+tokens        tokens and their text, half characters and control tokens included; tokens that go in circles
+pace          how often a text that grows is shown
 word_times    when each word was said, from what a network says of its frames
 cross_attention  the same from where a decoder looked
 word_pieces   words with their times, out of SentencePiece tokens
