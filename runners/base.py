@@ -233,6 +233,8 @@ class RunnerSpec:
     parameters: int | None = None
     languages: tuple[str, ...] | None = None
     """ISO 639-1 codes it understands; None if unknown (a checkpoint somebody added)."""
+    understands_others: bool = False
+    """It understands more languages than these, and nobody says which: none is refused."""
     license: str | None = None
     """SPDX identifier of the weights."""
     requires: tuple[str, ...] = ()
@@ -290,6 +292,10 @@ class RunnerSpec:
     def only_language(self) -> str | None:
         """The one language that it understands; None if there are several, or they are unknown."""
         return self.languages[0] if self.languages is not None and len(self.languages) == 1 else None
+
+    def may_understand(self, language: str) -> bool:
+        """False if the language, an ISO 639-1 code, is known to be none of its own."""
+        return self.languages is None or self.understands_others or language in self.languages
 
     @property
     def name(self) -> str:
@@ -573,7 +579,7 @@ def check_options(spec: RunnerSpec, options: TranscribeOptions) -> None:
         )
     if wanted is None or spec.languages == (wanted,):
         return
-    if spec.languages is not None and wanted not in spec.languages:
+    if spec.languages is not None and not spec.may_understand(wanted):
         known = ", ".join(spec.languages[:12]) + (" …" if len(spec.languages) > 12 else "")
         raise UnsupportedOption(
             f"{spec.label} does not understand the language {wanted!r}.", f"It understands: {known}. Choose another system."

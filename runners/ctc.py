@@ -32,6 +32,7 @@ from runners.base import (
     UnsupportedOption,
     Word,
 )
+from runners.dialects.mms import MMS_CODES, adapter_file
 from runners.networks import checkpoint, word_pieces
 from runners.networks.holding import Holding
 from runners.networks.spectrogram import GraniteSpectrogram
@@ -53,19 +54,6 @@ AT_ONCE_ON_CPU = 1
 for 3 minutes with 2 at once, 1.01 to 1.08 times with 4, and at its peak 1.9 and 2.9 GB instead of 1.5 GB."""
 SHORTEST = SAMPLE_RATE // 2
 """Samples below which silence is added, because convolutions fail on an input shorter than their reach."""
-
-_MMS = """
-af:afr am:amh ar:ara as:asm az:azj-script_latin ba:bak be:bel bg:bul bn:ben bo:bod br:bre bs:bos ca:cat cs:ces cy:cym da:dan
-de:deu el:ell en:eng es:spa et:est eu:eus fa:fas fi:fin fo:fao fr:fra ga:gle gl:glg gu:guj ha:hau he:heb hi:hin hr:hrv ht:hat
-hu:hun hy:hye id:ind ig:ibo is:isl it:ita ja:jpn jv:jav ka:kat kk:kaz km:khm kn:kan ko:kor ku:kmr-script_latin ky:kir lb:ltz
-lg:lug ln:lin lo:lao lt:lit lv:lav mg:mlg mi:mri mk:mkd ml:mal mn:mon mr:mar ms:zlm mt:mlt my:mya ne:npi nl:nld no:nob ny:nya
-oc:oci or:ory pa:pan pl:pol ps:pus pt:por ro:ron ru:rus sd:snd sk:slk sl:slv sn:sna so:som sq:sqi sr:srp-script_latin su:sun
-sv:swe sw:swh ta:tam te:tel tg:tgk th:tha tk:tuk-script_latin tl:tgl tr:tur tt:tat ug:uig-script_arabic uk:ukr
-ur:urd-script_arabic uz:uzb-script_latin vi:vie wo:wol xh:xho yo:yor zh:cmn-script_simplified zu:zul
-"""
-MMS_CODES = dict(pair.split(":") for pair in _MMS.split())
-"""ISO 639-1 codes to the names of MMS's language adapters, which are ISO 639-3 codes, with a script where there are several."""
-
 
 _Chunk = tuple[int, int, int, int]
 """Samples: start, end, start of what is kept, end of what is kept."""
@@ -223,7 +211,7 @@ class Ctc(Holding[_Loaded]):
 
 
 def _adapter_file(weights: Path, name: str) -> Path | None:
-    return next((path for kind in ("safetensors", "bin") if (path := weights / f"adapter.{name}.{kind}").is_file()), None)
+    return next((path for kind in ("safetensors", "bin") if (path := weights / adapter_file(name, kind)).is_file()), None)
 
 
 def _adapter_name(loaded: _Loaded, language: str) -> str | None:

@@ -25,6 +25,7 @@ from runners.base import (
     TranscribeOptions,
     Transcript,
     UnsupportedOption,
+    check_options,
 )
 from runners.catalogue.names import spec_for
 from runners.ctc import CONTEXT, CORE, WHOLE, Ctc, _chunks
@@ -203,6 +204,22 @@ def test_a_language_changes_the_adapter_and_none_puts_the_first_one_back(tmp_pat
     with pytest.raises(UnsupportedOption, match="'fr'"):
         hear(runner, clip, TranscribeOptions(language="fr"))
     assert hear(runner, clip) == english
+
+
+def test_the_row_of_mms_is_told_the_languages_whose_adapters_came_with_it(tmp_path: Path) -> None:
+    row = spec_for("ctc:facebook/mms-1b-all")
+    runner = Ctc(row)
+    runner.load(tiny_wav2vec2.mms(tmp_path), Placement(), Watcher())
+    for language in (row.assumes_language, "de", "en"):
+        options = TranscribeOptions(language=language)
+        check_options(row, options)
+        assert hear(runner, babble(2), options).language == language
+    assert hear(runner, babble(2)).language == row.assumes_language == "en"
+    with pytest.raises(UnsupportedOption, match="'fr'") as refused:  # the row knows it, and this folder has no such file
+        hear(runner, babble(2), TranscribeOptions(language="fr"))
+    assert "adapter" in (refused.value.fix or "")
+    with pytest.raises(UnsupportedOption, match="does not understand"):
+        check_options(row, TranscribeOptions(language="xx"))
 
 
 def test_a_model_without_adapters_cannot_be_told_a_language(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from runners.base import RunnerSpec, WeightsUnavailable
 from runners.catalogue.names import spec_for
 from runners.catalogue.rows import RUNNERS
+from runners.dialects.mms import MMS_CODES
 from runners.hub import cache
 from runners.hub.fetch import download, wanted_files
 from tests.hub_server import CHUNK_BYTES, COMMIT, Hub, Reports, serve
@@ -55,6 +56,18 @@ def test_a_row_may_name_its_files() -> None:
         "model.bin",
         "config.json",
     }
+
+
+def test_mms_comes_with_the_adapters_of_the_languages_that_its_row_names() -> None:
+    row = spec_for("ctc:facebook/mms-1b-all")
+    names = ["config.json", "vocab.json", "model.safetensors", "pytorch_model.bin", "README.md"]
+    adapters = [f"adapter.{name}.{kind}" for name in (*MMS_CODES.values(), "abk") for kind in ("bin", "safetensors")]
+    wanted = wanted_files([*names, *adapters], row.files)
+    assert {"config.json", "vocab.json", "model.safetensors", "adapter.deu.safetensors"} <= set(wanted)
+    fetched = {name.split(".")[1] for name in wanted if name.startswith("adapter.")}
+    assert fetched == {MMS_CODES[code] for code in row.languages or ()}
+    assert not {name for name in wanted if not name.endswith((".json", ".safetensors"))}
+    assert "cmn-script_simplified" in fetched
 
 
 def test_downloads_that_the_hubs_client_forbids_are_refused_here(monkeypatch: pytest.MonkeyPatch) -> None:

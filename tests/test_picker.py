@@ -8,8 +8,19 @@ from typing import Any
 
 import pytest
 
-from runners.base import Availability, Beyond, Contender, Placement, Prompt, RunnerSpec, Server, TranscribeOptions
-from runners.catalogue.names import offered
+from runners.base import (
+    Availability,
+    Beyond,
+    Contender,
+    Placement,
+    Prompt,
+    RunnerSpec,
+    Server,
+    TranscribeOptions,
+    UnsupportedOption,
+    check_options,
+)
+from runners.catalogue.names import offered, spec_for
 from runners.catalogue.presets import Preset
 from runners.here.availability import as_plain
 from runners.here.ways import Way
@@ -36,6 +47,18 @@ def test_a_row_says_what_the_command_line_says_of_a_system() -> None:
     assert (
         picker.row(spec(parameters=27_000_000, languages=("de", "en")), Availability("available"))["facts"] == "27 M · de, en"
     )
+
+
+def test_languages_that_nobody_names_are_not_refused() -> None:
+    glm = spec_for("glm-asr")
+    assert picker.row(glm, Availability("available"))["facts"] == "2.3 B · en, zh, yue and others · MIT"
+    assert [each.options.language for each in Wishes(language="de").told([Contender(glm)])] == [None]
+    narrowed = replace(glm, understands_others=False)
+    assert [each.options.language for each in Wishes(language="de").told([Contender(narrowed)])] == ["de"]
+    with pytest.raises(UnsupportedOption, match="does not understand"):
+        check_options(narrowed, TranscribeOptions(language="de"))
+    with pytest.raises(UnsupportedOption, match="cannot be told"):  # which is another thing
+        check_options(glm, TranscribeOptions(language="de"))
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def test_its_facts_fit_together(spec: RunnerSpec) -> None:
     assert all(CODE.fullmatch(code) for code in (*(spec.languages or ()), *spec.translates_to))
     assert spec.license is None or SPDX.fullmatch(spec.license)
     assert spec.assumes_language is None or spec.assumes_language in (spec.languages or ())
+    assert not spec.understands_others or (spec.languages and not spec.can_choose_language)
     assert spec.assumes_language is None or spec.can_choose_language, "what is assumed can be told"
     assert not spec.translates_from_told or (spec.translates_to and spec.assumes_language is not None)
     assert spec.dtypes
@@ -147,7 +148,7 @@ def test_what_it_cannot_do_is_refused_by_name(spec: RunnerSpec) -> None:
     refused: list[TranscribeOptions] = []
     if not spec.takes_prompt:
         refused.append(TranscribeOptions(prompt=Prompt("verbatim", "transcription", "Write it down.")))
-    if spec.languages is not None:
+    if spec.languages is not None and not spec.understands_others:
         refused.append(TranscribeOptions(language="xx"))
     if not spec.can_choose_language and len(spec.languages or ()) > 1:
         refused.append(TranscribeOptions(language=(spec.languages or ("en",))[0]))

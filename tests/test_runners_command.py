@@ -130,7 +130,7 @@ def test_the_table_for_documents_has_a_row_a_model_with_families_together(capsys
     assert rows[0][1] == "[wav2vec 2.0 base](https://huggingface.co/facebook/wav2vec2-base-960h)"
     assert [row[2:7] for row in rows] == [
         ["94 M", "en", "", "words", "30 s at once, then in chunks"],
-        ["965 M", "en", "", "words", "30 s at once, then in chunks"],
+        ["965 M", "34", "language", "words", "30 s at once, then in chunks"],
         ["244 M", "99", "language · translates", "words", "30 s at once, then in windows"],
         ["5.6 B", "8", "prompt · chat", "segments", "40 s at once, then cut at pauses"],
     ]

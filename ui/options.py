@@ -53,7 +53,7 @@ class Wishes:
         ]
 
     def _is_found_out(self, spec: RunnerSpec) -> bool:
-        understands = spec.languages is None or self.language in spec.languages
+        understands = self.language is None or spec.may_understand(self.language)
         return not self.is_binding and understands and not spec.can_choose_language and spec.languages != (self.language,)
 
 

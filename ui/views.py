@@ -55,7 +55,7 @@ def facts(spec: RunnerSpec) -> str:
     """Size, languages and licence of a system, as far as they are known."""
     known = (
         parameters(spec.parameters) if spec.parameters else None,
-        languages(spec.languages) if spec.languages else None,
+        languages(spec.languages) + (" and others" if spec.understands_others else "") if spec.languages else None,
         licence(spec.license) if spec.license else None,
     )
     return " · ".join(fact for fact in known if fact)

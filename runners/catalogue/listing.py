@@ -55,7 +55,7 @@ def _row(spec: RunnerSpec) -> tuple[str, ...]:
         f"`{_code(spec.name)}`",
         f"[{label}](https://huggingface.co/{spec.model})" if from_hub else label,
         _parameters(spec.parameters),
-        _languages(spec.languages),
+        _languages(spec.languages) + (" and others" if spec.understands_others else ""),
         " · ".join(_abilities(spec)),
         "words" if spec.has_word_times else "segments" if spec.has_segment_times else "none",
         at_once(spec) or "any",

@@ -291,6 +291,7 @@ def _added(default: RunnerSpec, model: str, revision: str | None) -> RunnerSpec:
         is_default=False,
         parameters=None,
         languages=None,
+        understands_others=False,
         license=None,
         size_bytes=None,
         stored_dtype=None,

@@ -50,5 +50,6 @@ class ModelSetting(BaseModel):
             spec,
             label=self.label if self.label is not None else spec.label,
             languages=self.languages if self.languages is not None else spec.languages,
+            understands_others=spec.understands_others and self.languages is None,
             license=self.license if self.license is not None else spec.license,
         )

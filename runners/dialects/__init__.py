@@ -17,6 +17,7 @@ audio_flamingo    one stretch of audio, a sentence around the transcript
 
 And for one runner each:
 
+mms               what it calls its languages, and their adapters' files
 seamless_m4t      what it calls the languages that it writes
 tekken            Mistral's vocabulary: text from tokens
 """

@@ -64,6 +64,7 @@ def as_plain(spec: RunnerSpec, found: Availability) -> dict[str, Any]:
         "revision": spec.revision,
         "parameters": spec.parameters,
         "languages": list(spec.languages) if spec.languages is not None else None,
+        "understands_others": spec.understands_others,
         "license": spec.license,
         "license_is_open": is_open(spec.license),
         "size_bytes": spec.size_bytes,

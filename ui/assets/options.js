@@ -28,7 +28,7 @@ const offer = ({ select, whole }, none, options, value, isOffered) => {
 };
 const labels = (rows) => shelf.listed(rows.map((row) => row.label));
 const knowsOne = (row) => row.languages?.length === 1;
-const understands = (row, code) => row.languages === null || row.languages.includes(code);
+const understands = (row, code) => row.languages === null || row.understands_others || row.languages.includes(code);
 
 // Sentences on what some of the chosen cannot do, or do by themselves.
 const remarks = (rows, now) => {

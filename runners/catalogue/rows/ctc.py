@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from runners.base import Dtype, RunnerSpec, Tested
 from runners.catalogue.rows.kinds import MB, TORCH_DEVICES, Heard
+from runners.dialects.mms import MMS_CODES, adapter_file
 
 HEARD: Mapping[str, Heard] = MappingProxyType(
     {
         "ctc": Heard("a model with a CTC head (…ForCTC)", architecture_ending="ForCTC", may_choose_language=True),
     }
 )
+
+_MMS_LANGUAGES = (
+    *("en", "ar", "bg", "ca", "cs", "da", "de", "el", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja", "ko", "nl"),
+    *("no", "pl", "pt", "ro", "ru", "sv", "sw", "ta", "th", "tr", "uk", "ur", "vi", "zh"),
+)
+"""Of its more than a thousand: those whose adapters are fetched with it. A folder that has others can be told those too."""
+_ADAPTERS_MEGABYTES = 350
+"""9 MB each; more where the vocabulary is large."""
 
 
 def _ctc(
@@ -52,8 +62,13 @@ ROWS: tuple[RunnerSpec, ...] = (
     _ctc("facebook/wav2vec2-base-960h", "wav2vec 2.0 base", 94, 378, "Apache-2.0", tested="real weights of its kind"),
     _ctc("facebook/hubert-large-ls960-ft", "HuBERT large", 316, 1263, "Apache-2.0"),
     _ctc("facebook/data2vec-audio-base-960h", "data2vec audio base", 93, 373, "Apache-2.0"),
-    # Its adapters for other languages, 9 MB each, are not fetched; a folder that has them can be told the language.
-    _ctc("facebook/mms-1b-all", "MMS 1B (its English adapter)", 965, 3860, "CC-BY-NC-4.0"),
+    replace(
+        _ctc("facebook/mms-1b-all", "MMS 1B", 965, 3860 + _ADAPTERS_MEGABYTES, "CC-BY-NC-4.0"),
+        languages=_MMS_LANGUAGES,
+        can_choose_language=True,
+        assumes_language="en",
+        files=("*.json", "*.txt", "model.safetensors", *(adapter_file(MMS_CODES[code]) for code in _MMS_LANGUAGES)),
+    ),
     _ctc("nvidia/parakeet-ctc-1.1b", "Parakeet CTC 1.1B", 1063, 4252, "CC-BY-4.0"),
     _ctc(
         "ibm-granite/granite-speech-5.0-470m-turboctc",

@@ -132,7 +132,8 @@ ROWS: tuple[RunnerSpec, ...] = (
     replace(
         _llm("glm-asr", "zai-org/GLM-ASR-Nano-2512", "GLM-ASR Nano", 2257, "MIT"),
         is_default=True,
-        languages=("en", "zh", "yue"),  # seventeen in all; its card names these
+        languages=("en", "zh", "yue"),
+        understands_others=True,  # seventeen in all; its authors write down these, and show the others in a picture
         longest_transcribed_seconds=30,
         audio_tokens_per_second=12.5,
     ),
