@@ -28,7 +28,6 @@ const offer = ({ select, whole }, none, options, value, isOffered) => {
 };
 const labels = (rows) => shelf.listed(rows.map((row) => row.label));
 const knowsOne = (row) => row.languages?.length === 1;
-const understands = (row, code) => row.languages === null || row.understands_others || row.languages.includes(code);
 
 // Sentences on what some of the chosen cannot do, or do by themselves.
 const remarks = (rows, now) => {
@@ -39,9 +38,9 @@ const remarks = (rows, now) => {
       found.push(`Unless told, taken for ${shelf.language(assumed)}: ${labels(rows.filter((row) => row.assumes_language === assumed))}.`);
     }
   } else {
-    const deaf = rows.filter((row) => !understands(row, code));
+    const deaf = rows.filter((row) => !shelf.mayUnderstand(row, code));
     if (deaf.length) found.push(`Skipped, for they do not understand ${shelf.language(code)}: ${labels(deaf)}.`);
-    const own = rows.filter((row) => understands(row, code) && !row.can_choose_language && !knowsOne(row));
+    const own = rows.filter((row) => shelf.mayUnderstand(row, code) && !row.can_choose_language && !knowsOne(row));
     if (own.length) found.push(`Cannot be told the language, and find it out: ${labels(own)}.`);
   }
   if (now.translate_to) {

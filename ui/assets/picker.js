@@ -60,15 +60,15 @@ const finder = (() => {
     get active() {
       return words().length > 0 || on.size > 0 || selects.some(({ value }) => value !== "");
     },
-    // What does not say its languages or its size may have them, so it is not hidden.
+    // What does not say all its languages, or its size, may have them, so it is not hidden.
     fits: (row) =>
       words().every((word) => has(row, word)) &&
       FILTERS.every(([key, , , fits]) => !on.has(key) || fits(row)) &&
-      (language.value === "" || row.languages === null || row.languages.includes(language.value)) &&
+      (language.value === "" || shelf.mayUnderstand(row, language.value)) &&
       (licence.value === "" || isLicensed(row)) &&
       (size.value === "" || row.parameters === null || row.parameters <= Number(size.value)),
     unnamed: (row) => [
-      ...(language.value !== "" && row.languages === null ? ["languages"] : []),
+      ...(language.value !== "" && !shelf.names(row, language.value) ? ["languages"] : []),
       ...(size.value !== "" && row.parameters === null ? ["size"] : []),
     ],
     // New rows: their languages, their licences, their presets, their number.

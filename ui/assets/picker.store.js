@@ -59,6 +59,9 @@ const shelf = (window.earshotShelf ??= (() => {
         return code; // none that the browser knows
       }
     },
+    names: (row, code) => (row.languages ?? []).includes(code),
+    // False of a language that a system is known not to understand.
+    mayUnderstand: (row, code) => row.languages === null || row.understands_others || self.names(row, code),
     languages: (rows) => {
       const codes = [...new Set(rows.flatMap((row) => row.languages ?? []))];
       return codes.map((code) => [self.language(code), code]).sort(([one], [other]) => one.localeCompare(other, "en"));
