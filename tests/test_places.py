@@ -344,7 +344,8 @@ def test_a_rows_stored_precision_fits_what_is_fetched(row: RunnerSpec) -> None:
     half, precise = stored(row)
     assert row.stored_dtype in ("float32", "bfloat16", "float16")
     if row.stored_dtype == "float32":
-        assert row.size_bytes == pytest.approx(4 * row.parameters, rel=0.03)
+        assert row.parameters is not None
+        assert 0.97 < (row.size_bytes or 0) / (4 * row.parameters) < 1.15  # more is fetched than weights, such as adapters
     else:
         assert 0 <= precise < half / 4
 
