@@ -171,15 +171,20 @@ def drawn(page: Page, part: str) -> dict[str, dict[str, str | None]]:
     return {each["name"]: {key: " ".join(text.split()) if text else text for key, text in each.items()} for each in cards}
 
 
-def worded(line: dict[str, Any]) -> dict[str, str | None]:
-    """How a card says what the command line says of a system."""
+def worded(line: dict[str, Any], at_once: str | None = None) -> dict[str, str | None]:
+    """How a card says what the command line says of a system.
+
+    Args:
+        at_once: how much it hears at once, where such cards say that.
+    """
     facts = [
         views.parameters(line["parameters"]) if line["parameters"] else "",
-        views.languages(line["languages"]) if line["languages"] else "",
+        views.languages(line["languages"]) + (" and others" if line["understands_others"] else "") if line["languages"] else "",
         views.licence(line["license"]) if line["license"] else "",
     ]
     told = " · ".join(fact for fact in facts if fact)
     if line["state"] == "skipped":
+        told = " · ".join(fact for fact in (told, at_once) if fact)
         why = f"{line['reason']} → {line['fix']}".replace("https://huggingface.co/", "huggingface.co/")  # a link there
         return {"name": line["name"], "label": line["label"], "facts": told, "why": why}
     where = "● here now"
@@ -188,7 +193,7 @@ def worded(line: dict[str, Any]) -> dict[str, str | None]:
     elif line["state"] == "download":
         size = line["download_bytes"]
         where = f"download {figures.bytes_(size)}" if size else "download"
-    return {"name": line["name"], "label": line["label"], "facts": f"{told}{where}", "why": None}
+    return {"name": line["name"], "label": line["label"], "facts": f"{told}{at_once or ''}{where}", "why": None}
 
 
 def of_any(cards: dict[str, dict[str, str | None]]) -> dict[str, dict[str, str | None]]:
@@ -217,9 +222,9 @@ def test_the_page_shows_what_the_command_line_says_of_every_system(
     for why in ("Switched off", "licence must be accepted", "6.0 GB free", "20.0 GB are free", "wants a key"):
         assert why in whys
 
-    expected = of_any({name: worded(line) for name, line in told.items()})
-    off = {name: line for name, line in expected.items() if line["why"]}
-    assert of_any(drawn(page, "#es-absent")) == off
+    off = {name: worded(line) for name, line in told.items() if line["state"] == "skipped"}
+    assert of_any(drawn(page, "#es-absent")) == of_any(off)
+    expected = of_any({name: worded(line, on_page[name]["at_once"]) for name, line in told.items()})
     in_cards = {}
     for letter in "ae":  # each system has one of them in its names
         search(page, letter)
@@ -237,12 +242,12 @@ def test_rows_presets_and_a_served_model_are_as_the_deployer_wrote_them(
     assert chosen(page) == ["moonshine", "openai:a/model@lab"]
     cards = drawn(page, "#es-cards")
     words = {
-        "moonshine": (LABEL, "27 M · en · MIT● here now"),
+        "moonshine": (LABEL, "27 M · en · MIT20 s at once, then cut at pauses● here now"),
         play: ("A play", "de, en● here now"),
-        f"whisper:{served.log.parent / 'ward'}": ("Ward Whisper", "● here now"),
-        "whisper:someone/kept@v3": ("Kept Whisper", "● here now"),
-        "whisper:someone/kept@v4": ("Newer Whisper", "download"),
-        "openai:a/model@lab": ("The lab's", "served by lab"),
+        f"whisper:{served.log.parent / 'ward'}": ("Ward Whisper", "30 s at once, then in windows● here now"),
+        "whisper:someone/kept@v3": ("Kept Whisper", "30 s at once, then in windows● here now"),
+        "whisper:someone/kept@v4": ("Newer Whisper", "30 s at once, then in windowsdownload"),
+        "openai:a/model@lab": ("The lab's", "10 min at once, then cut at pausesserved by lab"),
     }
     assert {name: (cards[name]["label"], cards[name]["facts"]) for name in words} == words
     assert page.title() == "Earshot"
