@@ -240,7 +240,7 @@ class RunnerSpec:
     requires: tuple[str, ...] = ()
     """Packages as pip names them; ``runners.here.packages`` knows what they are imported as."""
     size_bytes: int | None = None
-    """What a download from the hub fetches, where that is known without asking."""
+    """What a download from the hub fetches, or a package brings along, where that is known without asking."""
     stored_dtype: Dtype | None = None
     """The precision in which most of the hub's weights are; None if unknown."""
     files: tuple[str, ...] = ()

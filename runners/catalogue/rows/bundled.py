@@ -42,6 +42,7 @@ ROWS: tuple[RunnerSpec, ...] = (
         label="PocketSphinx",
         target="runners.pocketsphinx:PocketSphinx",
         is_default=True,
+        size_bytes=38_000_000,  # its model folder in the package
         languages=("en",),
         license="BSD-2-Clause",
         requires=("pocketsphinx",),
