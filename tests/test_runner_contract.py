@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from runners.base import AudioError, Beyond, Cancelled, Prompt, RunnerError, TranscribeOptions, Transcript, UnsupportedOption
+from runners.base import AudioError, Beyond, Cancelled, Prompt, RunnerError, TranscribeOptions, UnsupportedOption
+from runners.catalogue.rows import RUNNERS
+from tests.given import Call, Enough, noted
 from tests.kinds import KINDS
-from tests.sounds import silence
-from tests.subjects import CASES, CLIPS, Subject, loaded, voiced_at_both_ends
+from tests.sounds import babble, silence
+from tests.subjects import CASES, CLIPS, LANGUAGE_OPEN, Subject, loaded, voiced_at_both_ends
 from tests.watcher import Watcher
+
+SECOND = babble(1)
+VERBATIM = Prompt("verbatim", "transcription", "Write down word for word what is said.")
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -67,14 +75,20 @@ def test_times_come_exactly_where_the_card_says_so(subject: Subject) -> None:
     heard = [subject.heard(name) for name in CLIPS]
     if subject.spec.has_word_times:
         assert all(
-            transcript.words or any("no word times" in note for note in transcript.notes)
+            any(word.start is not None for word in transcript.words)
+            or any("no word times" in note for note in transcript.notes)
             for transcript in heard
             if transcript.text
         )
     else:
         assert not any(word.start is not None for transcript in heard for word in transcript.words)
-    if not subject.spec.has_segment_times:
-        assert not any(segment.start is not None for transcript in heard for segment in transcript.segments)
+    for transcript in heard:
+        are_timed = [segment.start is not None and segment.end is not None for segment in transcript.segments]
+        if subject.spec.has_segment_times:
+            assert all(are_timed)
+            assert are_timed or not transcript.text
+        else:
+            assert not any(are_timed)
 
 
 BEYOND: Mapping[Beyond, str] = {
@@ -124,33 +138,111 @@ def test_a_cancelled_run_stops_and_the_model_stays_usable(subject: Subject) -> N
     assert again == expected or not subject.repeats
 
 
-def test_a_prompt_is_taken_where_the_card_says_so(subject: Subject) -> None:
+ONE_LANGUAGE = {
+    "whisper-english": "a vocabulary for English",
+    "nemotron-streaming": "a model for English",
+    "parakeet-ctc": "a model for English",
+    "medasr": "a model for English",
+    "granite-turboctc": "it finds the language out",
+    **dict.fromkeys(("wav2vec2", "hubert", "data2vec", "wavlm", "wav2vec2-bert"), "without adapters it has one alphabet"),
+}
+"""Cases of families of which other checkpoints can be told a language, and why theirs cannot. They say so."""
+LANGUAGES = {"fun-asr": ("en", "zh")}
+"""Two that a case can be told, where these are not English and German."""
+
+
+def begun(subject: Subject, **options: Any) -> list[Call]:
+    """What its network was asked at first about a second of sound."""
+    with noted() as calls, suppress(Cancelled):
+        subject.runner.transcribe(SECOND, TranscribeOptions(**options), Enough(calls))
+    assert calls
+    return calls
+
+
+def test_a_prompt_reaches_the_network_where_the_card_says_so(subject: Subject) -> None:
     if not subject.spec.takes_prompt:
         pytest.skip("it is not told what to do")
-    options = TranscribeOptions(prompt=Prompt("summary", "summarization", "Say in a sentence what it is about."))
-    assert isinstance(subject.runner.transcribe(CLIPS["short"], options, Watcher()).text, str)
+    told = subject.runner.transcribe(SECOND, TranscribeOptions(prompt=VERBATIM), Watcher())
+    assert isinstance(told.text, str)
+    if subject.spec.family == "scripted":
+        return  # what it says to a prompt stands in its script
+    about, who = (Prompt("own", "summarization", text) for text in ("Say what it is about.", "Name whoever speaks."))
+    assert begun(subject, prompt=about) == begun(subject, prompt=about), "a difference must come from the prompt"
+    assert len({str(begun(subject, prompt=each)) for each in (None, VERBATIM, about, who)}) == 4
 
 
-def heard_or_refused(subject: Subject, options: TranscribeOptions) -> Transcript | UnsupportedOption:
-    """A checkpoint may do less than its family: then it says so, and never leaves an option aside."""
-    try:
-        return subject.runner.transcribe(CLIPS["short"], options, Watcher())
-    except UnsupportedOption as refused:
-        return refused
-
-
-def test_a_language_is_heard_in_or_refused(subject: Subject) -> None:
+def test_a_language_reaches_the_network_or_is_refused_by_a_checkpoint_that_knows_one(subject: Subject) -> None:
     if not subject.spec.can_choose_language:
         pytest.skip("it cannot be told the language")
-    came = heard_or_refused(subject, TranscribeOptions(language="en"))
-    assert came.fix if isinstance(came, UnsupportedOption) else came.language == "en"
+    one, other = LANGUAGES.get(subject.case, ("en", "de"))
+    if subject.case in ONE_LANGUAGE:
+        with pytest.raises(UnsupportedOption) as refused:
+            begun(subject, language=other)
+        assert refused.value.fix
+        return
+    heard = subject.runner.transcribe(SECOND, TranscribeOptions(language=other), Watcher())
+    assert heard.language == other or subject.spec.family == "scripted"
+    if subject.spec.family == "scripted":
+        return  # no network hears it
+    asked = begun(subject, language=one)
+    assert begun(subject, language=one) == asked, "a difference must come from the language"
+    assert begun(subject, language=other) != asked
 
 
-def test_a_translation_comes_about_or_is_refused(subject: Subject) -> None:
-    if not subject.spec.translates_to:
+def test_a_translation_reaches_the_network_or_is_refused_by_a_checkpoint_that_cannot(subject: Subject) -> None:
+    targets = subject.spec.translates_to
+    if not targets:
         pytest.skip("it does not translate")
-    came = heard_or_refused(subject, TranscribeOptions(language="de", translate_to=subject.spec.translates_to[0]))
-    assert came.fix if isinstance(came, UnsupportedOption) else came.text == came.text.strip()
+    if subject.case in ONE_LANGUAGE:
+        with pytest.raises(UnsupportedOption) as refused:
+            begun(subject, translate_to="en")
+        assert refused.value.fix
+        return
+    spoken = "de" if subject.spec.can_choose_language else None
+    heard = subject.runner.transcribe(SECOND, TranscribeOptions(language=spoken, translate_to="en"), Watcher())
+    assert isinstance(heard.text, str)
+    plain = begun(subject, language=spoken)
+    assert begun(subject, language=spoken) == plain, "a difference must come from the translation"
+    translated = begun(subject, language=spoken, translate_to="en")
+    assert translated != plain
+    if len(targets) > 1 and subject.spec.family != "canary":  # which goes from and to English alone
+        assert begun(subject, language=spoken, translate_to="fr" if "fr" in targets else "zh") not in (translated, plain)
+
+
+PADDED_TO_SECONDS = {"voxtral": 30, "gemma3n": 30}
+"""Cases whose encoder hears a whole window however short the clip is, and its seconds."""
+A_TOKEN_A_FRAME = ("kyutai-stt", "voxtral-realtime")
+"""Cases that write as they hear: sound takes places while it comes, not in a prompt."""
+OWN_RATES = {"voxtral-realtime": 3.125}
+"""Of tiny checkpoints that hear more in a token than the rows' do, so as to take less time; what their files say."""
+
+
+def test_a_second_of_audio_takes_as_many_tokens_as_the_card_says(subject: Subject) -> None:
+    if subject.spec.audio_tokens_per_second is None:
+        pytest.skip("its audio takes no places beside text")
+    shorter, longer = (seconds_of_context(subject, seconds) for seconds in (3, 12))
+    if subject.case in PADDED_TO_SECONDS:
+        assert longer == shorter
+        per_second = longer / PADDED_TO_SECONDS[subject.case]
+    else:
+        per_second = (longer - shorter) / 9
+    rows = [row for row in RUNNERS if row.model in KINDS and KINDS[row.model].case == subject.case]
+    assert rows
+    for row in rows:
+        assert row.audio_tokens_per_second is not None
+        claimed = OWN_RATES.get(subject.case, row.audio_tokens_per_second)
+        assert per_second == pytest.approx(claimed, abs=0.1), "a token in nine seconds may be a matter of rounding"
+
+
+def seconds_of_context(subject: Subject, seconds: float) -> int:
+    """Places in its context that so much sound takes, and other things that take no more with more sound."""
+    with noted() as calls, suppress(Cancelled):
+        is_gradual = subject.case in A_TOKEN_A_FRAME
+        subject.runner.transcribe(babble(seconds), LANGUAGE_OPEN, Watcher() if is_gradual else Enough(calls))
+    if is_gradual:
+        return sum(call.places for call in calls)
+    prompt = next(call.ids for call in calls if call.places > 1)
+    return Counter(prompt).most_common(1)[0][1]  # the token that stands for audio
 
 
 def test_an_unloaded_runner_says_so_and_can_be_loaded_again(subject: Subject) -> None:

@@ -17,7 +17,6 @@ ROWS: tuple[RunnerSpec, ...] = (
         devices=("cpu",),
         can_choose_language=True,
         has_word_times=True,
-        has_segment_times=True,
         takes_prompt=True,
         can_chat=True,
     ),
