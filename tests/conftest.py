@@ -83,3 +83,11 @@ def script(tmp_path: Path) -> Callable[..., Contender]:
     from tests.pools import scripts_in
 
     return scripts_in(tmp_path)
+
+
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A hub cache for this test alone, and nobody's token."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))

@@ -41,3 +41,11 @@ def tone(path: Path, seconds: float = 1.0) -> Path:
         file.setframerate(SAMPLE_RATE)
         file.writeframes((np.arange(count) * 400 % 16_000 - 8_000).astype("<i2").tobytes())
     return path
+
+
+def pausing(seconds: int, at: tuple[int, ...]) -> Clip:
+    """A clip that is silent for half a second around each of the given seconds."""
+    clip = babble(seconds)
+    for second in at:
+        clip.samples[second * SAMPLE_RATE - 4000 : second * SAMPLE_RATE + 4000] = 0
+    return clip

@@ -40,9 +40,9 @@ from runners.networks.hearing import Hearing
 from runners.pool import Pool
 from runners.settings import read_settings
 from tests import answers, tiny_omni
-from tests.sounds import babble
-from tests.test_qwen2_audio import damaged, pausing
+from tests.sounds import babble, pausing
 from tests.watcher import Watcher
+from tests.weight_files import damaged
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

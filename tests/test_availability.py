@@ -22,7 +22,7 @@ from runners.here.packages import Requirement
 from runners.here.weights import read_weights
 from runners.settings import Settings
 from tests.stand_ins import GB, ONLINE, everything_is_installed, gpu, in_cache, machine, skipped
-from tests.test_weights import checkpoint, index, safetensors
+from tests.weight_files import checkpoint, index, safetensors
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from comparisons.compare import Comparison
 from comparisons.history.database import HistoryError
 from comparisons.reference import Reference
-from runners.base import Clip, Contender, RunnerError, Transcript, TranscriptionResult
+from runners.base import Contender, RunnerError
 from runners.catalogue.names import spec_for
-from runners.events import Event
-from runners.here.machine import Machine, look
 from runners.settings import Settings
 from tests.sounds import tone
+from tests.stand_in_pools import CLIP, LOG, CrashingPool, HearingPool
 from ui.desk import Desk, Refused
 from ui.lookout import Lookout
 from ui.page import build_page
-
-CLIP = Clip(np.zeros(16_000, np.float32), 1.0, "clip.wav")
-LOG = ("Fatal Python error: Segmentation fault", 'File "/srv/models/secret.py", line 3')
-
-
-class CrashingPool:
-    """Every contender crashes, and leaves a log behind."""
-
-    def room(self) -> Machine:
-        return look()
-
-    def run(
-        self, contender: Contender, clip: Clip, *, repeat: int = 1, report: Callable[[Event], None], cancel: threading.Event
-    ) -> TranscriptionResult:
-        return TranscriptionResult(contender, "skipped", error="It crashed.", log=LOG, stage="transcribe")
 
 
 def compared(desk: Desk) -> Comparison:
@@ -89,15 +70,6 @@ def test_what_is_shown_is_drawn_anew_one_after_another(monkeypatch: pytest.Monke
     redraws = [event for event in page.fns.values() if getattr(event.fn, "__name__", "") == "redraw"]
     assert len(redraws) > 1
     assert {(event.concurrency_id, event.concurrency_limit) for event in redraws} == {("es-redraw", 1)}
-
-
-class HearingPool(CrashingPool):
-    """Every contender hears the same."""
-
-    def run(
-        self, contender: Contender, clip: Clip, *, repeat: int = 1, report: Callable[[Event], None], cancel: threading.Event
-    ) -> TranscriptionResult:
-        return TranscriptionResult(contender, "ok", Transcript("hello"))
 
 
 def test_what_is_shown_as_finished_is_kept_already_and_one_more_run_changes_it(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from runners.hub import cache
 from runners.hub.pace import ago, duration, progress, speed
 from runners.hub.queue import Download, DownloadQueue, name_of
 from runners.settings import Settings
+from tests.hub_folders import MODEL, begun, repository
 from tests.hub_server import CHUNK_BYTES, Hub, serve
-from tests.test_hub import MODEL, ROOT, begun, repository
+from tests.serving import ROOT
 
 NAME = "somebody/model"
 LIMIT_SECONDS = 60.0

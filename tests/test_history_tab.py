@@ -23,8 +23,8 @@ from runners.pool import Pool
 from runners.settings import Settings
 from tests.keeping import ALPHA, BETA, clip, compared, heard
 from tests.markup import Tags
-from tests.test_app import tone
-from tests.test_desk import CLIP, HearingPool
+from tests.sounds import tone
+from tests.stand_in_pools import CLIP, HearingPool
 from ui import history_tab, kept
 from ui.desk import Desk
 from ui.history_tab import Asked, answer

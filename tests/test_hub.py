@@ -18,12 +18,13 @@ from runners.catalogue.rows import RUNNERS
 from runners.dialects.mms import MMS_CODES
 from runners.hub import cache
 from runners.hub.fetch import download, wanted_files
+from tests.hub_folders import MODEL, begun, repository
 from tests.hub_server import CHUNK_BYTES, COMMIT, Hub, Reports, serve
-from tests.test_hub_cache import WHOLE, cached, own_cache  # noqa: F401  # the fixture keeps every test off the real cache
-from tests.test_weights import index, matrices, safetensors
+from tests.weight_files import index, matrices, safetensors
+
+pytestmark = pytest.mark.usefixtures("own_cache")  # every test, off the real cache
 
 ROOT = Path(__file__).resolve().parent.parent
-MODEL = "whisper:somebody/model"
 
 
 def test_one_set_of_weights_is_fetched_and_no_code() -> None:
@@ -140,19 +141,6 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def repository() -> Hub:
-    return Hub(
-        files={
-            "config.json": b'{"model_type": "whisper"}',
-            "tokenizer.json": b"{}",
-            "modeling_whisper.py": b"raise SystemExit",
-            "pytorch_model.bin": bytes(100),
-            "onnx/model.onnx": bytes(100),
-            "model.safetensors": safetensors(("F32", 24 * CHUNK_BYTES)),
-        }
-    )
-
-
 def test_a_model_is_fetched_with_progress_and_then_found(home: Path) -> None:
     with serve(repository()) as served:
         answer = fetch(served, home)
@@ -179,10 +167,6 @@ def test_a_cancelled_download_stops_at_once_and_can_be_had_again(home: Path) -> 
         again = fetch(served, home)
     assert again["folder"], again
     assert again["reports"][-1][0] == again["reports"][-1][1]
-
-
-def begun(home: Path) -> list[Path]:
-    return list((home / "hub/models--somebody--model/blobs").glob(f"*{cache.PART_ENDING}"))
 
 
 def test_a_cancelled_download_goes_on_where_it_was_left(home: Path) -> None:

@@ -13,29 +13,11 @@ import pytest
 from runners.base import WeightsUnavailable
 from runners.catalogue.names import spec_for
 from runners.hub import cache
+from tests.hub_folders import WHOLE, cached
 from tests.hub_server import COMMIT
-from tests.test_weights import checkpoint, index, matrices, safetensors, with_adapter
+from tests.weight_files import checkpoint, index, matrices, safetensors, with_adapter
 
-WHOLE = {"model.safetensors": safetensors(("F32", 400))}
-
-
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-
-
-def cached(home: Path, model: str = "somebody/model", *, revision: str | None = "main", commit: str = COMMIT) -> Path:
-    """An empty place for one model in a hub cache."""
-    repository = home / "hub" / ("models--" + model.replace("/", "--"))
-    if revision:
-        path = repository / "refs" / revision
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(commit)
-    folder = repository / "snapshots" / commit
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ from runners.hub.kept import (
     systems_of,
 )
 from runners.settings import Settings
+from tests.hub_folders import WHOLE, cached
 from tests.hub_server import COMMIT
-from tests.test_hub_cache import WHOLE, cached
-from tests.test_weights import checkpoint, safetensors
+from tests.weight_files import checkpoint, safetensors
 
 
 @pytest.fixture(autouse=True)

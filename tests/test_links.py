@@ -17,7 +17,7 @@ from comparisons.history.rows import NotKept
 from comparisons.history.store import History
 from comparisons.links import MOST_OF_ONE, Links
 from tests.keeping import clip, compared, heard
-from tests.test_anonymous import FAILS, PROMPTED, TELLING, whole
+from tests.telling import FAILS, PROMPTED, TELLING, whole
 from ui.shared import shared
 
 HOSTILE = "<script>alert('x')</script> \"&' OR 1=1; DROP TABLE links; --"

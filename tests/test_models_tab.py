@@ -15,9 +15,9 @@ from runners.hub import cache
 from runners.hub.kept import Kept
 from runners.hub.queue import Download
 from runners.settings import Settings
+from tests.hub_folders import WHOLE, cached
 from tests.markup import Tags
-from tests.test_hub_cache import WHOLE, cached
-from tests.test_weights import checkpoint
+from tests.weight_files import checkpoint
 from ui.desk import Desk
 from ui.lookout import Lookout
 from ui.models_tab import Shelf

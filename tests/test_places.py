@@ -19,7 +19,7 @@ from runners.here.need import needed_bytes
 from runners.here.weights import read_weights
 from runners.settings import Settings
 from tests.stand_ins import ONLINE, everything_is_installed, gpu, in_cache, machine, skipped
-from tests.test_weights import checkpoint, matrices, safetensors, with_adapter
+from tests.weight_files import checkpoint, matrices, safetensors, with_adapter
 
 FROM_HUB = [row for row in RUNNERS if row.model is not None and row.parameters is not None and row.size_bytes is not None]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -37,9 +35,10 @@ from runners.pool import Pool
 from runners.qwen2_audio import SYSTEM, TRANSCRIBE, Qwen2Audio, audio_tokens
 from runners.settings import read_settings
 from tests import answers
-from tests.sounds import babble
+from tests.sounds import babble, pausing
 from tests.tiny_audio_chat import qwen2_audio
 from tests.watcher import Watcher
+from tests.weight_files import damaged
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -311,20 +310,6 @@ def test_unloading_gives_everything_back(folder: Path) -> None:
     assert chat(runner, babble(1), QUESTION)[1].reused_tokens == 0
 
 
-def damaged(folder: Path, to: Path, **changes: Any) -> Path:
-    """A copy whose files are left out (None), cut in half ("half") or given other settings (a dict)."""
-    shutil.copytree(folder, to)
-    for name, change in changes.items():
-        path = next(to.glob(f"{name}.*"))
-        if change is None:
-            path.unlink()
-        elif change == "half":
-            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        else:
-            path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change), encoding="utf-8")
-    return to
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -350,14 +335,6 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_fault(
 def noise(seconds: float) -> Clip:
     samples = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE)).astype(np.float32)
     return Clip(samples, seconds, "noise.wav")
-
-
-def pausing(seconds: int, at: tuple[int, ...]) -> Clip:
-    """A clip that is silent for half a second around each of the given seconds."""
-    clip = babble(seconds)
-    for second in at:
-        clip.samples[second * SAMPLE_RATE - 4000 : second * SAMPLE_RATE + 4000] = 0
-    return clip
 
 
 def test_its_system_turn_is_the_librarys_own(folder: Path) -> None:

@@ -15,9 +15,10 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from tests.plays import script
 from tests.reviewing import Judging
 from tests.serving import ROOT, serving
-from tests.test_app import script, tone
+from tests.sounds import tone
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FROM_AFAR = {"X-Forwarded-For": "203.0.113.5"}

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,11 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import HOSTILE
-from tests.browser.test_journeys import give
-from tests.browser.test_prompts import again, arrive, press, prompts, write
+from tests.browser.steps import Visit, give
+from tests.browser.templates import again, arrive, press, prompts, write
 from tests.serving import Served, serving
 
 pytestmark = pytest.mark.browser
-
-Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.test_view import SAID, Visit, compared
+from tests.browser.steps import Visit, compared
 from tests.plays import script
 from tests.sounds import tone
 
 pytestmark = pytest.mark.browser
+
+SAID = "Good morning everybody. The weekend meeting is on Friday. Bring your notes please."
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -19,7 +21,10 @@ def test_nothing_serious_is_wrong_with_the_page_of_results(visit: Visit, tmp_pat
     page = visit(color_scheme=scheme)
     systems = [
         script(tmp_path / "first.json", {"say": "Good morning anybody. The week end meeting is on a Friday. Bring notes."}),
-        script(tmp_path / "second.json", {"say": SAID}),
+        script(
+            tmp_path / "second.json",
+            {"say": SAID},
+        ),
         script(tmp_path / "third.json", {"say": "Good evening"}),
     ]
     view = compared(page, tone(tmp_path / "clip.wav", 10.0), systems, SAID)

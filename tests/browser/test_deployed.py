@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,21 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
 from comparisons import figures
-from tests.browser.test_journeys import column, give, state
-from tests.browser.test_picker import again, card, chosen, rows, search, shown
+from tests.browser.cards import again, card, chosen, rows, search, shown
+from tests.browser.steps import Visit, column, give, state
 from tests.commands import ROOT, finished
 from tests.fault_server import FaultServer, fault_server, said
+from tests.hub_folders import repository
 from tests.hub_server import CHUNK_BYTES, Hub, serve
 from tests.plays import script
 from tests.serving import Served, serving, visiting
 from tests.sounds import tone
 from tests.stand_ins import in_cache
-from tests.test_hub import repository
-from tests.test_weights import checkpoint, safetensors
+from tests.weight_files import checkpoint, safetensors
 from ui import views
 
 browser = pytest.mark.browser
 
-Visit = Callable[..., Page]
 KEY = "sesame-4711"
 LABEL = "Moonshine <b>of the ward</b>"
 SMALL = """

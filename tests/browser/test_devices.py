@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.test_picker import ASKED, again, card, chosen
+from tests.browser.cards import ASKED, again, card, chosen
+from tests.browser.steps import Visit
 from tests.serving import Served, serving
 
 pytestmark = pytest.mark.browser
 
-Visit = Callable[..., Page]
 TORCH = """
 __version__ = "0"
 

@@ -11,10 +11,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import HOSTILE, NEW_VISITOR
-from tests.browser.test_journeys import cell, choose, column, give, state
-from tests.browser.test_references import pick
+from tests.browser.steps import cell, choose, column, give, pick, state
+from tests.plays import script
 from tests.serving import Served, serving
-from tests.test_app import script, tone
+from tests.sounds import tone
 
 pytestmark = pytest.mark.browser
 

@@ -3,43 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import HOSTILE
+from tests.browser.steps import Visit, cell, choose, column, give, state
 
 pytestmark = pytest.mark.browser
-
-Visit = Callable[..., Page]
-
-
-def give(page: Page, clip: Path, reference: str = "") -> None:
-    page.set_input_files("#es-audio input[type=file]", str(clip))
-    expect(page.locator("#es-clip")).to_contain_text("kHz")
-    if reference:
-        page.fill("#es-reference textarea", reference)
-
-
-def choose(page: Page, names: Sequence[str]) -> None:
-    """Tick these cards and no others."""
-    for box in page.locator("#es-cards .es-pick label > input[value]:not([aria-disabled])").all():
-        box.set_checked(box.get_attribute("value") in names)
-
-
-def column(page: Page, name: str) -> Locator:
-    return page.locator(f'.es-column[data-id="{name}"]')
-
-
-def cell(page: Page, label: str) -> Locator:
-    """What a system has in a passage of the transcripts side by side."""
-    return page.locator(f'#es-view .es-cell[aria-label="{label}"]')
-
-
-def state(page: Page, name: str, expected: str) -> None:
-    expect(column(page, name)).to_have_attribute("data-state", expected)
 
 
 def test_a_newcomer_plays_a_sample_and_sees_two_systems_side_by_side(visit: Visit) -> None:

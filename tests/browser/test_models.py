@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,13 @@ from axe_playwright_python.sync_playwright import Axe
 from gradio_client import Client
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.steps import Visit
+from tests.hub_folders import repository
 from tests.hub_server import CHUNK_BYTES, Hub, serve
 from tests.serving import Served, serving
-from tests.test_hub import repository
 
 pytestmark = pytest.mark.browser
 
-Visit = Callable[..., Page]
 
 SYSTEM = "whisper:somebody/model"
 

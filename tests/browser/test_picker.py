@@ -9,27 +9,21 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from comparisons import outlay
 from runners.base import Availability, Placement
 from runners.catalogue.names import offered
 from runners.catalogue.presets import MOST, SMALL_PARAMETERS, Estimate, estimate
 from runners.settings import Settings
+from tests.browser.cards import ASKED, again, card, chosen, rows, search, shown
 from tests.browser.conftest import HOSTILE
+from tests.browser.steps import Visit
 from tests.serving import Served, serving
 
 pytestmark = pytest.mark.browser
 
-Visit = Callable[..., Page]
 OFF = "wav2vec2"
-ASKED = {
-    "EARSHOT_DOWNLOADS": "1",
-    "EARSHOT_DISABLED_RUNNERS": "ctc",
-    "HF_HUB_OFFLINE": "0",
-    "TRANSFORMERS_OFFLINE": "0",
-    "HF_ENDPOINT": "http://127.0.0.1:9",
-}
 SERVERS = """
 [servers.lab]
 base_url = "http://127.0.0.1:9/v1"
@@ -45,29 +39,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("picker")
     with serving(folder, settings=SERVERS, **ASKED, HF_HOME=str(folder / "hub")) as app:
         yield app
-
-
-def card(page: Page, name: str) -> Locator:
-    return page.locator(f'#es-cards input[value="{name}"]')
-
-
-def search(page: Page, words: str) -> None:
-    page.get_by_role("searchbox", name="Search systems").fill(words)
-
-
-def chosen(page: Page) -> list[str]:
-    found: list[str] = page.evaluate("window.earshotShelf.chosen")
-    return found
-
-
-def shown(page: Page) -> set[str]:
-    """Names of the systems whose cards are there, folded or not."""
-    boxes = page.locator("#es-cards .es-pick label > input[value]")
-    return set(boxes.evaluate_all("boxes => boxes.map(box => box.value)"))
-
-
-def rows(page: Page) -> dict[str, dict[str, Any]]:
-    return {row["name"]: row for row in page.evaluate("window.earshotShelf.rows")}
 
 
 def test_a_system_is_found_by_its_name_its_family_and_its_languages(visit: Visit) -> None:
@@ -287,11 +258,6 @@ def test_a_choice_is_remembered_and_names_that_mean_nothing_are_not(visit: Visit
         expected = ["whisper"] if isinstance(kept, list) and "whisper" in kept else ["moonshine", "pocketsphinx"]
         assert chosen(page) == expected
     assert page.title() == "Earshot"
-
-
-def again(page: Page) -> None:
-    page.reload()
-    page.wait_for_selector("#es-cards label")
 
 
 def test_one_system_at_two_precisions_is_two_contenders_and_remembered(visit: Visit) -> None:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import HOSTILE
-from tests.browser.test_journeys import cell, choose, column, give, state
+from tests.browser.steps import Visit, cell, choose, column, give, pick, state
 
 pytestmark = pytest.mark.browser
-
-Visit = Callable[..., Page]
 
 
 def reference(page: Page) -> Locator:
@@ -26,11 +23,6 @@ def put(page: Page, text: str) -> None:
     """Write a reference, and leave the field."""
     reference(page).fill(text)
     reference(page).blur()
-
-
-def pick(page: Page, field: str, option: str) -> None:
-    page.click(f"input[aria-label='{field}']")
-    page.get_by_role("option", name=option).click()
 
 
 def test_a_systems_text_becomes_the_reference_is_corrected_and_stays_marked_until_it_is_emptied(

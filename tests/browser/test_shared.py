@@ -17,7 +17,7 @@ from comparisons.history.kept import LOCAL
 from comparisons.history.store import History
 from comparisons.links import Links
 from tests.keeping import ALPHA, clip, compared, heard
-from tests.test_anonymous import PROMPTED
+from tests.telling import PROMPTED
 from ui.shared import shared
 
 pytestmark = pytest.mark.browser

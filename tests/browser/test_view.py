@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import HOSTILE
-from tests.browser.test_journeys import choose, column, give
+from tests.browser.steps import Visit, compared, run
 from tests.plays import script
 from tests.sounds import tone
 
 pytestmark = pytest.mark.browser
 
-Visit = Callable[..., Page]
 
 SAID = "Good morning everybody. The weekend meeting is on Friday. Bring your notes please."
 LONG_CLIP_SECONDS = 60.0
@@ -31,29 +29,6 @@ def timed(*words: tuple[str, float, float]) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tone(tmp_path_factory.mktemp("clips") / "a minute.wav", LONG_CLIP_SECONDS)
-
-
-def compared(page: Page, clip: Path, systems: Sequence[str], reference: str = "") -> Locator:
-    """Compare these scripted systems, which the visitor adds; gives the view once it is drawn."""
-    give(page, clip, reference)
-    return run(page, systems)
-
-
-def run(page: Page, systems: Sequence[str]) -> Locator:
-    """The same on the clip that is there."""
-    page.get_by_role("button", name="Add a model").click()
-    field = page.get_by_label("Model", exact=True)
-    for name in systems:
-        field.fill(name)
-        field.press("Enter")
-        expect(page.locator(f'#es-cards input[value="{name}"]')).to_be_checked()
-    choose(page, systems)
-    page.click("#es-go")
-    for name in systems:
-        expect(column(page, name)).to_have_attribute("data-state", "ok", timeout=30_000)
-    view = page.locator("#es-view .es-view[data-drawn=all]")
-    expect(view.locator(".es-side")).to_have_count(len(systems))
-    return view
 
 
 def word(view: Locator, side: int, text: str) -> Locator:
