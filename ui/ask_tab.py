@@ -88,9 +88,9 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
     # What happens
 
     def arranged(path: str | None, picked: Any, kept: Any, busy: bool = False, words: str | None = None) -> dict[str, Any]:
-        """The value of the composer; always another one, so that the browser notices."""
+        """The value of the composer. It says of when it is: of two the browser takes the later, however they arrive."""
         why = NO_SYSTEM if chosen_in(picked) is None else NO_CLIP if path is None else None
-        return _composed(_templates(desk, kept), values_in(kept), busy=busy, why=why) | {"words": words, "at": time.monotonic()}
+        return _composed(_templates(desk, kept), values_in(kept), busy=busy, why=why) | {"words": words, "at": time.time()}
 
     def shown(conversation: Conversation | None, path: str | None, picked: Any, kept: Any, since: float | None = None) -> Any:
         """The value of the conversation's component."""

@@ -148,7 +148,7 @@ def talk(value: Mapping[str, Any]) -> gr.HTML:
 
 
 def composer(value: Mapping[str, Any], rendered: Callable[[Any], Any]) -> gr.HTML:
-    """Where a person asks. Value: ``{"templates", "quick", "busy", "why"}``, see ``ui.ask_tab``.
+    """Where a person asks. Value: ``{"templates", "quick", "busy", "why", "at"}``, see ``ui.ask_tab``.
 
     Events: ``ask`` carries ``{"template", "values"}`` or ``{"text"}``; ``stop`` nothing.
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from comparisons import outlay
 from runners.base import Availability, Placement
-from runners.catalogue.names import offered
+from runners.catalogue.names import offered, spec_for
 from runners.catalogue.presets import MOST, SMALL_PARAMETERS, Estimate, estimate
 from runners.settings import Settings
 from tests.browser.cards import ASKED, again, card, chosen, rows, search, shown
@@ -29,15 +29,19 @@ SERVERS = """
 base_url = "http://127.0.0.1:9/v1"
 models = [{model = "heard"}, {model = "streams", word_times = false}, {model = "asked", route = "chat", license = "MIT"}]
 """
+UNHEARD_OF = "whisper:somebody/unheard-of"
+"""A model of which nothing is known before it is fetched."""
 FREE = "free => Object.defineProperty(earshotShelf, 'free', { get: () => free, set: () => {} })"
 """Lets the page believe in a disk with so much room, whatever the server tells it."""
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The whole catalogue, none of it downloaded, and models of a server; what downloads would ask is never reached."""
+    """The whole catalogue and more, none of it here, and models of a server; what downloads would ask is never reached."""
     folder = tmp_path_factory.mktemp("picker")
-    with serving(folder, settings=SERVERS, **ASKED, HF_HOME=str(folder / "hub")) as app:
+    with serving(
+        folder, settings=f'{SERVERS}\n[[models]]\nname = "{UNHEARD_OF}"\n', **ASKED, HF_HOME=str(folder / "hub")
+    ) as app:
         yield app
 
 
@@ -195,8 +199,9 @@ def test_a_preset_chooses_and_a_clear_unchooses(visit: Visit) -> None:
 
 def test_what_a_choice_takes_is_what_the_catalogue_says(visit: Visit) -> None:
     page = visit()
-    known = {spec.name: spec for spec in offered(Settings())}
-    for words, name in (("whisper small", "whisper"), ("whisper small", "faster-whisper"), ("canary", "canary")):
+    known = {spec.name: spec for spec in (*offered(Settings()), spec_for(UNHEARD_OF))}
+    names = (("whisper small", "whisper"), ("whisper small", "faster-whisper"), ("canary", "canary"), ("unheard", UNHEARD_OF))
+    for words, name in names:
         search(page, words)
         card(page, name).check()
     told = rows(page)
@@ -212,19 +217,18 @@ def test_what_a_choice_takes_is_what_the_catalogue_says(visit: Visit) -> None:
         for name in chosen(page)
     ]
     takes = estimate(offers)
-    assert takes.unknown_needs == ("pocketsphinx",)
+    assert takes.unknown_needs == (UNHEARD_OF,)
     line = page.locator("#es-selection [role=status]")
     expect(line).to_have_text(f"{len(offers)} chosen · {on_page(takes)}")
-    search(page, "pocketsphinx")
-    card(page, "pocketsphinx").uncheck()
-    known = estimate([offer for offer in offers if offer[0].name != "pocketsphinx"])
-    expect(line).to_have_text(f"{len(offers) - 1} chosen · {on_page(known)}")
-    assert "at least" not in on_page(known)
+    card(page, UNHEARD_OF).uncheck()
+    whole = estimate([offer for offer in offers if offer[0].name != UNHEARD_OF])
+    expect(line).to_have_text(f"{len(offers) - 1} chosen · {on_page(whole)}")
+    assert "at least" not in on_page(whole)
 
 
 def on_page(takes: Estimate) -> str:
-    """The command line's words as the page has them beside its button, where it does not name the largest."""
-    words = re.sub(r"( \([^ )]+\))?\.$", "", outlay.line(takes) or "").replace("; ", " · ")
+    """The command line's words as the page has them beside its button, where it names no system."""
+    words = re.sub(r" \([^)]+\)", "", outlay.line(takes) or "").rstrip(".").replace("; ", " · ")
     return words[:1].lower() + words[1:]
 
 
@@ -239,7 +243,7 @@ def test_a_choice_that_the_disk_cannot_take_is_warned_of(visit: Visit, served: S
     card(page, "faster-whisper").check()
     warned = on_page(Estimate(972_000_000 + 486_000_000, (), None, None, disk_free_bytes=1_000_000_000))
     assert "more than" in warned
-    expect(line).to_contain_text(f"4 chosen · {warned} · needs at least")
+    expect(line).to_contain_text(f"4 chosen · {warned} · needs")
     expect(line.locator(".es-full")).to_have_text(warned)
     card(page, "faster-whisper").uncheck()
     expect(line.locator(".es-full")).to_have_count(0)

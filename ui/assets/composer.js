@@ -1,4 +1,4 @@
-// What is asked: quick buttons, prompts with their variables, or words of one's own. Value: {templates, quick, busy, why}.
+// What is asked: quick buttons, prompts with their variables, or words of one's own. Value: {templates, quick, busy, why, at}.
 // "ask" carries {template, values} or {text}; "stop" carries nothing. What a prompt comes to is asked of the server.
 const form = element.querySelector("form");
 const field = element.querySelector(".es-words textarea");
@@ -15,7 +15,8 @@ let listed = "";
 let from = null; // where the focus was before Stop had it
 let asking = 0;
 
-const now = () => props.value || {};
+let latest = props.value || {}; // what is known as of its time `at`
+const now = () => latest;
 const templates = () => now().templates || [];
 const busy = () => sent || Boolean(now().busy);
 
@@ -193,6 +194,9 @@ const escaped = (event) => {
 };
 document.addEventListener("keydown", escaped);
 watch("value", () => {
+  const told = props.value || {};
+  if ((told.at ?? 0) < (latest.at ?? 0)) return; // it was on its way while a question began or ended
+  latest = told;
   sent = false;
   const { words = null } = now();
   if (words && !field.value) field.value = words; // what could not be asked is not lost
