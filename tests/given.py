@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
@@ -25,6 +25,8 @@ class Call:
     """That they take in its context: several tokens may share one."""
     came: str = ""
     """A digest of what it answered: what it was told by other means than tokens shows here."""
+    answer: Any = field(default=None, compare=False, repr=False)
+    """The first tensor of it."""
 
 
 class Enough(Watcher):
@@ -68,7 +70,8 @@ def _noting_torch(calls: list[Call]) -> Iterator[None]:
         if not depth:
             ids = kwargs.get("input_ids", kwargs.get("decoder_input_ids"))
             tokens, places = ((), 0) if ids is None else (tuple(ids.flatten().tolist()), ids.shape[1])
-            calls.append(Call(tokens, places, _digest(output)))
+            answer = _tensor(output)
+            calls.append(Call(tokens, places, "" if answer is None else _digest(answer), answer))
 
     hooks = (
         module.register_module_forward_pre_hook(enter),
@@ -97,10 +100,15 @@ def _noting_faster_whisper(calls: list[Call]) -> Iterator[None]:
         yield
 
 
-def _digest(output: Any) -> str:
+def _tensor(output: Any) -> Any:
+    """The first tensor in an answer, in main memory; None if there is none."""
     import torch
 
     if isinstance(output, torch.Tensor):
-        return hashlib.sha256(output.detach().float().cpu().numpy().tobytes()).hexdigest()[:16]
+        return output.detach().float().cpu()
     parts = output.values() if hasattr(output, "values") else output if isinstance(output, tuple | list) else ()
-    return next((digest for part in parts if (digest := _digest(part))), "")
+    return next((tensor for part in parts if (tensor := _tensor(part)) is not None), None)
+
+
+def _digest(tensor: Any) -> str:
+    return hashlib.sha256(tensor.numpy().tobytes()).hexdigest()[:16]

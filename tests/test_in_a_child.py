@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,21 @@ import psutil
 import pytest
 
 from runners.base import Contender, Transcript
+from tests.kinds import KINDS
 from tests.pools import fresh_pools, in_background
 from tests.subjects import CASES, CLIPS, loaded
 
 OF_ANOTHER_CLASS = ("whisper-english", "whisper-v3", "whisper-bfloat16", "faster-whisper-v3", "granite-speech-adapter")
 """Cases whose code and network are those of a case that is tried: a child takes seconds to begin."""
 TRIED = [name for name, case in CASES.items() if case.build and case.family != "scripted" and name not in OF_ANOTHER_CLASS]
+
+
+def test_each_kind_of_network_that_a_row_relies_on_is_tried() -> None:
+    def networks(cases: Iterable[str]) -> set[tuple[str, str | None]]:
+        return {(CASES[kind.case].family, kind.model_type) for kind in KINDS.values() if kind.case in cases}
+
+    built = {name for name, case in CASES.items() if case.build}
+    assert networks(TRIED) == networks(built)
 
 
 def told(transcript: Transcript) -> Transcript:

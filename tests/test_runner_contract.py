@@ -14,7 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runners.base import AudioError, Beyond, Cancelled, Prompt, RunnerError, TranscribeOptions, UnsupportedOption
+from runners.base import (
+    SAMPLE_RATE,
+    AudioError,
+    Beyond,
+    Cancelled,
+    Clip,
+    Prompt,
+    RunnerError,
+    RunnerSpec,
+    TranscribeOptions,
+    UnsupportedOption,
+)
 from runners.catalogue.rows import RUNNERS
 from tests.given import Call, Enough, noted
 from tests.kinds import KINDS
@@ -212,6 +223,13 @@ def test_a_translation_reaches_the_network_or_is_refused_by_a_checkpoint_that_ca
         assert begun(subject, language=spoken, translate_to="fr" if "fr" in targets else "zh") not in (translated, plain)
 
 
+def rows_of(subject: Subject) -> list[RunnerSpec]:
+    """The rows whose networks are of this very kind."""
+    rows = [row for row in RUNNERS if row.model in KINDS and KINDS[row.model].case == subject.case]
+    assert rows
+    return rows
+
+
 PADDED_TO_SECONDS = {"voxtral": 30, "gemma3n": 30}
 """Cases whose encoder hears a whole window however short the clip is, and its seconds."""
 A_TOKEN_A_FRAME = ("kyutai-stt", "voxtral-realtime")
@@ -229,9 +247,7 @@ def test_a_second_of_audio_takes_as_many_tokens_as_the_card_says(subject: Subjec
         per_second = longer / PADDED_TO_SECONDS[subject.case]
     else:
         per_second = (longer - shorter) / 9
-    rows = [row for row in RUNNERS if row.model in KINDS and KINDS[row.model].case == subject.case]
-    assert rows
-    for row in rows:
+    for row in rows_of(subject):
         assert row.audio_tokens_per_second is not None
         claimed = OWN_RATES.get(subject.case, row.audio_tokens_per_second)
         assert per_second == pytest.approx(claimed, abs=0.1), "a token in nine seconds may be a matter of rounding"
@@ -246,6 +262,31 @@ def seconds_of_context(subject: Subject, seconds: float) -> int:
         return sum(call.places for call in calls)
     prompt = next(call.ids for call in calls if call.places > 1)
     return Counter(prompt).most_common(1)[0][1]  # the token that stands for audio
+
+
+WITH_STREAMING_KIN = ("runners.transducers", "runners.encoder_decoders", "runners.kyutai_stt")
+"""Where some are made for streaming and others are not, or all are."""
+
+
+def test_it_hears_the_beginning_before_the_end_is_there_exactly_where_its_rows_say_streaming(subject: Subject) -> None:
+    if subject.spec.target.partition(":")[0] not in WITH_STREAMING_KIN and subject.case != "voxtral-realtime":
+        pytest.skip("none of its kin is made for streaming")
+    sound = babble(12)
+    ends_otherwise = sound.samples.copy()
+    ends_otherwise[9 * SAMPLE_RATE :] = babble(3, 1).samples
+    first, second = (heard_at_first(subject, samples) for samples in (sound.samples, ends_otherwise))
+    is_streaming = bool(np.allclose(first, second, atol=1e-4))
+    assert {row.is_streaming for row in rows_of(subject)} == {is_streaming}
+
+
+def heard_at_first(subject: Subject, samples: np.ndarray) -> np.ndarray:
+    """What its network makes of the first two of twelve seconds, shape (frames, width)."""
+    with noted() as calls, suppress(Cancelled):
+        subject.runner.transcribe(Clip(samples, 12.0, "sound.wav"), LANGUAGE_OPEN, Enough(calls))
+    if subject.case in A_TOKEN_A_FRAME:
+        return np.concatenate([call.answer[0, -1:] for call in calls if call.places][:6])
+    encoded = calls[0].answer[0].numpy()
+    return np.asarray(encoded[: len(encoded) // 6])
 
 
 def test_an_unloaded_runner_says_so_and_can_be_loaded_again(subject: Subject) -> None:
