@@ -41,12 +41,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several workers share the tests (``-n``), those that share something slow to make stay with one of them.
 
-    That is a file, whose fixtures are made once; of the contracts, which load one small model after another, a model.
+    That is a file, whose fixtures are made once; of the contracts, which load one small model after another, a model; and
+    all that is done in a browser, for two browsers and two pages are more than a small machine draws in time.
     """
     for item in items:
         calls: Any = getattr(item, "callspec", None)
         subject = calls.indices.get("subject", "") if calls is not None else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.name}{subject}"))
+        group = "browser" if item.get_closest_marker("browser") else f"{item.path.name}{subject}"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _folder(variable: str, holds: str) -> Path:

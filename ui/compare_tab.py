@@ -228,7 +228,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
             key_terms=wanted,
             owner=person(request, settings).key,
         )
-        fresh = {results.notes: gr.update(value="", visible=False), results.noted: ""}
+        fresh = {results.notes: gr.update(value="", visible=False), results.noted: "", truth.known: text}
         for told in results.as_it_runs(running, str(path), cast(Order, by), None):
             yield {**told, results.against: None, **fresh}
             fresh = {}
@@ -389,11 +389,12 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     # What leads to what
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    last_too: dict[str, Any] = {"trigger_mode": "always_last"}  # else what comes while an event is on its way is dropped
     one_by_one = {**quiet, "concurrency_id": "es-reference", "concurrency_limit": 1}  # leaving the field comes before the press
     shown = results.outputs
     reference = [truth.text, truth.filled]
     ruled = [normaliser, metric, terms, order]
-    held = [results.seen, clip, *reference, *ruled, results.against]
+    held = [results.seen, clip, truth.known, truth.filled, *ruled, results.against]
     cleared = [sample, wishes, *truth.outputs]
 
     # What was added is read again after the wait, and never while something is being added: a card that a person has made
@@ -403,24 +404,29 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
     clip.change(look, [clip, *reference, results.seen], [clip_line, sample, *shown], trigger_mode="always_last", **quiet)
     gr.on([clip.upload, clip.stop_recording, clip.clear], forget, reference, cleared, **one_by_one)
     any_file.upload(take_file, [any_file, *reference], [clip, *cleared], **one_by_one)
-    sample.input(take_sample, sample, [clip, wishes, *truth.outputs], **one_by_one)
+    sample.input(take_sample, sample, [clip, wishes, *truth.outputs], **one_by_one, **last_too)
     gr.on([add.click, model.submit], add_model, [model, added, cards], [added, model, cards, absent, status], **of_cards)
 
     # One after another, because a dropdown of Gradio's tells of a choice twice: the second finds that nothing has changed.
     in_turn = {**quiet, "concurrency_id": "es-redraw", "concurrency_limit": 1}
-    redrawn: dict[str, Any] = {"fn": redraw, "inputs": held, "outputs": shown, **in_turn}
+    redrawn: dict[str, Any] = {"fn": redraw, "inputs": held, "outputs": shown, **in_turn, **last_too}
 
     def then_redrawn(event: Any) -> None:
         results.then_folds(event.then(**redrawn), quiet)
 
     then_redrawn(
-        go.click(run, [clip, *reference, wishes, *ruled, cards, store], [*shown, results.against, results.noted], **quiet)
+        go.click(
+            run,
+            [clip, *reference, wishes, *ruled, cards, store],
+            [*shown, results.against, results.noted, truth.known],
+            **quiet,
+        )
     )
     then_redrawn(into.click(run_more, [results.seen, wishes, order, cards, store], shown, **quiet))
     then_redrawn(results.board.again(again, [results.seen, order], shown, **quiet))
     rules = [order.input, normaliser.input, metric.input, terms.blur, terms.submit]
-    results.then_folds(gr.on(rules, **redrawn, trigger_mode="always_last"), quiet)
-    then_redrawn(truth.text.blur(truth.marked, reference, [truth.mark, truth.filled], **one_by_one))
+    results.then_folds(gr.on(rules, **redrawn), quiet)
+    then_redrawn(truth.text.blur(truth.marked, reference, truth.left, **one_by_one, **last_too))
     then_redrawn(truth.file.upload(read_reference, [truth.file, clip, truth.text], [*truth.outputs, status], **one_by_one))
     for pressed in truth.pressed(one_by_one):
         then_redrawn(pressed)
@@ -428,7 +434,7 @@ def compare_tab(page: gr.Blocks, desk: Desk, store: gr.HTML) -> Given:
         results.view.use(use, [results.seen, clip, truth.text], [results.against, status, *truth.outputs], **one_by_one)
     )
     then_redrawn(results.view.against(hold, None, results.against, **quiet))
-    results.notes.blur(note, [results.notes, results.noted, results.seen], [results.noted, status], **quiet)
+    results.notes.blur(note, [results.notes, results.noted, results.seen], [results.noted, status], **quiet, **last_too)
     results.wire(desk, clip, quiet)
     stop.click(cancel_all, queue=False, **quiet)
     results.board.stop(cancel_one, queue=False, **quiet)

@@ -52,7 +52,7 @@ class Fold:
 
     def after(self, event: Any, seen: gr.State, quiet: Mapping[str, Any]) -> Any:
         """Draw it anew if it is open, after an event; returns the event after that."""
-        return event.then(self.drawn, [seen, self.is_open], self.html, **{**quiet, **ONE_BY_ONE})
+        return event.then(self.drawn, [seen, self.is_open], self.html, **{**quiet, **ONE_BY_ONE, "trigger_mode": "always_last"})
 
 
 def fold(label: str, elem_id: str, draw: Callable[[Comparison], str]) -> Fold:

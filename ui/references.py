@@ -45,29 +45,42 @@ class ReferenceField:
     mark: gr.HTML
     filled: gr.State
     """``Filled``, or None while a person alone has written there."""
+    known: gr.State
+    """The text since somebody last left the field, or something filled it. A browser that is asked for the text in the moment
+    after it was filled may still say what stood there before."""
 
     @property
     def outputs(self) -> list[Any]:
         """What ``fill`` and ``emptied`` change."""
-        return [self.text, self.mark, self.filled]
+        return [self.text, self.mark, self.filled, self.known]
+
+    @property
+    def left(self) -> list[Any]:
+        """What ``marked`` changes."""
+        return [self.mark, self.filled, self.known]
 
     def fill(self, reference: Reference, before: str = "", of: Of | None = None) -> Update:
         of = of if reference.text else "silence"
         return {
             self.text: reference.text,
+            self.known: reference.text,
             self.filled: Filled(reference, before, of),
             self.mark: views.reference_mark(reference, can_go_back=bool(before.strip())),
         }
 
     def emptied(self) -> Update:
-        return {self.text: "", self.filled: None, self.mark: ""}
+        return {self.text: "", self.known: "", self.filled: None, self.mark: ""}
 
     def marked(self, text: str, filled: Filled | None) -> Update:
         """The line under the field, for what stands there by now."""
         now = current(text, filled)
         if filled is None or now is None:
-            return {self.mark: "", self.filled: None}
-        return {self.mark: views.reference_mark(now, can_go_back=bool(filled.before.strip())), self.filled: filled}
+            return {self.mark: "", self.filled: None, self.known: text}
+        return {
+            self.known: text,
+            self.mark: views.reference_mark(now, can_go_back=bool(filled.before.strip())),
+            self.filled: filled,
+        }
 
     def pressed(self, quiet: Mapping[str, Any]) -> list[Any]:
         """What the buttons under the field do, each an event that others can follow."""
@@ -76,7 +89,8 @@ class ReferenceField:
             return self.fill(filled.reference, filled.before, filled.of) if filled is not None else self.emptied()
 
         def back(filled: Filled | None) -> Update:
-            return {**self.emptied(), self.text: filled.before if filled is not None else ""}
+            before = filled.before if filled is not None else ""
+            return {**self.emptied(), self.text: before, self.known: before}
 
         def silent(text: str) -> Update:
             return self.fill(Reference(""), before=text)
@@ -106,7 +120,7 @@ def reference_field() -> ReferenceField:
             "From a file", file_types=FILE_TYPES, type="filepath", size="sm", scale=0, min_width=100, elem_id="es-text-file"
         )
         silence = gr.Button("Nothing was said", size="sm", scale=0, min_width=130, elem_id="es-silence")
-    return ReferenceField(text, file, silence, reference_mark(), filled)
+    return ReferenceField(text, file, silence, reference_mark(), filled, gr.State(""))
 
 
 def current(text: str, filled: Filled | None) -> Reference | None:

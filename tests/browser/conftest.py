@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
     found = chromium.find()
     if found is None:
         pytest.skip("no Chromium here: python -m tests.browser.chromium installs one")
-    expect.set_options(timeout=20_000)  # a busy machine draws late
+    expect.set_options(timeout=40_000)  # a busy machine draws late
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(chromium.FLAGS))
         yield browser
