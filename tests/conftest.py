@@ -38,6 +38,7 @@ hypothesis.settings.load_profile("earshot")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several workers share the tests (``-n``), those that share something slow to make stay with one of them.
 
