@@ -38,18 +38,22 @@ hypothesis.settings.load_profile("earshot")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several workers share the tests (``-n``), those that share something slow to make stay with one of them.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several workers share the tests (``-n``), a file stays with one of them: what its tests share is made once.
 
-    That is a file, whose fixtures are made once; of the contracts, which load one small model after another, a model; and
-    all that is done in a browser, for two browsers and two pages are more than a small machine draws in time.
+    All that is done in a browser is done by one worker, which begins with it: two browsers at once, each with its page, are
+    more than a small machine draws in time.
     """
-    for item in items:
-        calls: Any = getattr(item, "callspec", None)
-        subject = calls.indices.get("subject", "") if calls is not None else ""
-        group = "browser" if item.get_closest_marker("browser") else f"{item.path.name}{subject}"
-        item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, _ = nodeid.partition("::")
+            return "browser" if "/browser/" in file else file
+
+    config.option.loadscopereorder = False  # the longest comes first as it is
+    return ByFile(config, log)
 
 
 def _folder(variable: str, holds: str) -> Path:
