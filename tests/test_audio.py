@@ -115,12 +115,13 @@ def test_any_depth_rate_and_channels_keep_length_and_pitch(
     sound = np.tile(tone(hertz, seconds, rate)[:, None], (1, channels))
     soundfile.write(path, sound, rate, format=kind[0], subtype=kind[1])
     clip = read(path)
-    slack = 0.1 if kind[0] in {"MP3", "OGG"} else 1e-3
+    is_lossy = kind[0] in {"MP3", "OGG"}
+    slack = 0.1 if is_lossy else 1e-3
     assert clip.seconds == pytest.approx(len(sound) / rate, abs=slack)
     assert len(clip.samples) == pytest.approx(clip.seconds * SAMPLE_RATE, abs=2)
     assert clip.samples.dtype == np.float32
     assert loudest_hertz(clip) == pytest.approx(hertz, abs=2 / seconds)
-    assert np.abs(clip.samples).max() == pytest.approx(0.3, abs=0.06)
+    assert np.abs(clip.samples).max() == pytest.approx(0.3, abs=0.12 if is_lossy else 0.06)
     assert not clip.warnings
 
 
