@@ -3,6 +3,10 @@
 The script imports the same class and loads the same folder, as transformers' documentation does. Networks are the random
 ones of the tests, of which next to nothing has to be read: their start is imports. One of them is there a second time, so
 wide that it has 0.9 GB of weights.
+
+Measured with it on two cores without other work: imports take 3.3 to 3.6 s of a bare script's 3.3 to 3.6, weights 0.03 to
+0.2 s (they are mapped, and read as they are needed); a child is ready after 1.08 (wav2vec2), 0.98 (Parakeet TDT), 1.01
+(Whisper), 1.02 (Moonshine), 1.03 (Qwen2-Audio) and 1.06 (Whisper of 0.9 GB) times as long as a bare script.
 """
 
 from __future__ import annotations

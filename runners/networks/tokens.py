@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from runners.base import PromptError
 
@@ -70,24 +70,36 @@ class Circles:
     """Watches tokens as they come, and tells when the end of the sequence goes round: the same ones over and over.
 
     For each length of a cycle it counts how many tokens in a row, up to the last, were the one that stood a cycle earlier.
+    Lengths that the last token breaks are forgotten, and there are hardly any others: it costs next to nothing.
     """
 
     def __init__(self) -> None:
-        self._latest = np.full(LONGEST_CYCLE_TOKENS, -1, np.int64)  # the latest first; no token has a negative id
-        self._rows = np.zeros(LONGEST_CYCLE_TOKENS, np.int64)
+        self._count = 0
+        self._rows: dict[int, int] = {}
+        """By length of the cycle."""
+        self._places: dict[int, deque[int]] = {}
+        """By token: where it came last, the latest first."""
         self.found = False
         """Whether the sequence went round with its last token."""
 
     def add(self, token: int) -> bool:
         """Whether the sequence goes round with this token at its end."""
-        self._rows += 1
-        self._rows *= self._latest == token
-        self._latest[1:] = self._latest[:-1]
-        self._latest[0] = token
-        self.found = bool((self._rows >= _ROUND).any())
+        places = self._places.setdefault(token, deque(maxlen=LONGEST_CYCLE_TOKENS))
+        rows: dict[int, int] = {}
+        self.found = False
+        for place in places:
+            cycle = self._count - place
+            if cycle > LONGEST_CYCLE_TOKENS:
+                break
+            rows[cycle] = row = self._rows.get(cycle, 0) + 1
+            self.found = self.found or row >= _ROUND[cycle - 1]
+        self._rows = rows
+        places.appendleft(self._count)
+        self._count += 1
         return self.found
 
 
-_CYCLES = np.arange(1, LONGEST_CYCLE_TOKENS + 1)
-_ROUND = np.maximum(FEWEST_CYCLES, -(-SHORTEST_LOOP_TOKENS // _CYCLES)) * _CYCLES - _CYCLES
+_ROUND = tuple(
+    max(FEWEST_CYCLES, math.ceil(SHORTEST_LOOP_TOKENS / cycle)) * cycle - cycle for cycle in range(1, LONGEST_CYCLE_TOKENS + 1)
+)
 """How many tokens in a row make a loop, for cycles of 1, 2, … tokens: all but those of the first time round."""
