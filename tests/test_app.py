@@ -233,7 +233,7 @@ def test_a_history_that_cannot_be_kept_is_told_at_the_start(tmp_path: Path) -> N
     told = _run("--history-folder", str(tmp_path / "file"), "--runners", "scripted")
     assert told.returncode == 2
     assert f"Earshot cannot start: History cannot be kept in {tmp_path / 'file'}" in told.stderr
-    assert "--no-history" in told.stderr
+    assert "EARSHOT_HISTORY=0" in told.stderr
     assert "Traceback" not in told.stderr
 
 

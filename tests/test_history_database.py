@@ -101,7 +101,7 @@ def test_what_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"a letter to my aunt\n" * 100)
     with pytest.raises(HistoryError, match=r"earshot\.db is damaged, or no database") as refusal:
         History(tmp_path)
-    assert "--no-history" in (refusal.value.fix or "")
+    assert "EARSHOT_HISTORY=0" in (refusal.value.fix or "")
     assert (tmp_path / FILE).read_bytes() == b"a letter to my aunt\n" * 100
 
 
@@ -122,7 +122,7 @@ def test_a_folder_that_cannot_be_had_is_told_with_what_to_do(tmp_path: Path) -> 
     for folder in (tmp_path / "file", tmp_path / "file" / "inside"):
         with pytest.raises(HistoryError, match=f"History cannot be kept in {folder}") as refusal:
             History(folder)
-        assert "--history-folder" in (refusal.value.fix or "")
+        assert "EARSHOT_HISTORY_FOLDER" in (refusal.value.fix or "")
     (tmp_path / FILE).mkdir()
     with pytest.raises(HistoryError, match="History cannot be kept"):
         History(tmp_path)

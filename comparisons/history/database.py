@@ -24,7 +24,7 @@ OURS = 0x45415253
 MOST_IDLE = 8
 """Connections that stay open; opening one costs more than most questions do."""
 
-_ELSEWHERE = "Name another folder with --history-folder, or keep nothing with --no-history."
+_ELSEWHERE = "Name another folder with EARSHOT_HISTORY_FOLDER, or keep nothing with EARSHOT_HISTORY=0."
 
 
 class HistoryError(RunnerError):
