@@ -125,7 +125,9 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
     def look_again(
         path: str | None, picked: Any, kept: Any, added: tuple[str, ...], seconds: float | None, request: gr.Request
     ) -> Update:
-        return refreshed(request.session_hash, path, picked, kept, added, seconds)
+        """What another clip says of the next question stays: it may have come while this was on its way."""
+        told = refreshed(request.session_hash, path, picked, kept, added, seconds)
+        return {part: value for part, value in told.items() if part is not status}
 
     def look(path: str | None, picked: Any, kept: Any, added: tuple[str, ...], request: gr.Request) -> Update:
         """Another clip, or none."""
@@ -240,7 +242,7 @@ def ask_tab(desk: Desk, store: gr.HTML, given: Given) -> None:
 
     opened = tab.select(open_tab, [given.clip, followed, *held, given.added, heard], [*changed, clip, followed, take], **quiet)
     # What is on the page is read again after the wait: a person may have done much in the meantime.
-    opened.then(settled, **quiet).then(look_again, [*held, given.added, heard], changed, **quiet)
+    opened.then(settled, **quiet).then(look_again, [*held, given.added, heard], [systems, asking, board], **quiet)
     clip.change(look, [*held, given.added], [clip_line, heard, *changed], trigger_mode="always_last", **quiet)
     take.click(take_theirs, given.clip, [clip, followed, take], **quiet)
     sample.input(take_sample, sample, clip, trigger_mode="always_last", **quiet)
