@@ -23,7 +23,7 @@ from runners.catalogue.contenders import contender_for, unused
 from runners.catalogue.names import spec_for
 from runners.prompts import VARIABLES, Templates
 from runners.settings import Settings, SettingsError, read_settings
-from runners.terminal import plain, results
+from runners.terminal import plain, results, variable
 
 MANIFEST = "give --reference-file a manifest (.json, .jsonl) with audio_filepath and text of each"
 
@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         "--var",
         metavar="K=V",
         action="append",
-        type=_variable,
+        type=variable,
         default=[],
         help=f"what a {{variable}} of the prompt templates is, one of {', '.join(VARIABLES)}; may be given more than once",
     )
@@ -264,13 +264,6 @@ def _names(text: str) -> list[str]:
     if not names:
         raise argparse.ArgumentTypeError("no system is named")
     return names
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not sign or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a variable with its value; write NAME=VALUE")
-    return name.strip(), value
 
 
 def _contenders(wanted: argparse.Namespace, settings: Settings) -> list[Contender]:

@@ -25,7 +25,7 @@ from runners.events import Loading, Partial, Running
 from runners.pool import Pool
 from runners.prompts import VARIABLES, Templates, gaps, render, typed
 from runners.settings import Settings, SettingsError, read_settings
-from runners.terminal import PipeClosed, StatusLine, plain, results
+from runners.terminal import PipeClosed, StatusLine, plain, results, variable
 
 ANSWERED, WRONG_USAGE, ALL_SKIPPED, INTERRUPTED, PIPE_CLOSED = 0, 2, 3, 130, 141
 """Exit codes; the last two are what shells give for SIGINT and SIGPIPE."""
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runner", required=True, metavar="NAME", help="the system, e.g. phi4-multimodal:FOLDER")
     parser.add_argument("--template", metavar="NAME", help="a prompt template, built in or from --prompts")
     parser.add_argument(
-        "--var", metavar="K=V", action="append", type=_variable, default=[], help="what a {variable} of the template is"
+        "--var", metavar="K=V", action="append", type=variable, default=[], help="what a {variable} of the template is"
     )
     parser.add_argument(
         "--question", metavar="TEXT", nargs="+", action="extend", default=[], help="questions, in the order they are asked"
@@ -93,13 +93,6 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="print one JSON object at the end: prompts, answers, seconds, tokens"
     )
     return parser
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not sign or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a variable with its value; write NAME=VALUE")
-    return name.strip(), value
 
 
 def _positive(text: str) -> int:

@@ -1,7 +1,8 @@
-"""What a command owes the terminal or the pipe that it writes to."""
+"""What a command owes the terminal or the pipe that it writes to, and an argument that two of them take."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import os
@@ -86,3 +87,15 @@ def width(text: str) -> int:
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text
     )
+
+
+def variable(text: str) -> tuple[str, str]:
+    """An argument NAME=VALUE, for ``argparse``: a variable of a prompt template with what it is.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a variable with its value; write NAME=VALUE")
+    return name.strip(), value
